@@ -1,0 +1,5 @@
+"""AlphaAdam for PyTorch."""
+
+from alphaadam.torch._alphaadam import AlphaAdam, StepDiagnostics
+
+__all__ = ["AlphaAdam", "StepDiagnostics"]

@@ -1,0 +1,108 @@
+"""The command line: ``python -m suite run | generate | lint``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from suite import adapters, generate, lint, load, run
+
+_RESULTS = Path("results/conformance.json")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+    except (load.VectorFileError, run.AdapterError, ValueError) as error:
+        print(f"suite: {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _run(options: argparse.Namespace) -> int:
+    names = adapters.expand(options.adapter)
+    document = run.run(names, load.load_all(options.vectors))
+    run.write(document, options.output)
+    print(run.matrix(document))
+    failed = run.failures(document)
+    for result in failed[: options.show]:
+        where = " ".join(filter(None, [result["adapter"], result["file"], result["id"], result["dtype"]]))
+        print(f"\n{result['outcome'].upper()} {where}\n  {result['message'].strip()}")
+    if len(failed) > options.show:
+        print(f"\n… and {len(failed) - options.show} more in {options.output}")
+    total = len(document["results"])
+    print(f"\n{total - len(failed)} of {total} tests pass. Results: {options.output}")
+    return 1 if failed else 0
+
+
+def _generate(options: argparse.Namespace) -> int:
+    if not options.check:
+        changed = generate.write()
+        print("\n".join(f"wrote {name}" for name in changed) or "nothing to change")
+        return 0
+    different = generate.differing()
+    for name in different:
+        print(f"suite: vectors/{name} is not what the oracle generates. Run: python -m suite generate", file=sys.stderr)
+    if not different:
+        print("every vector file is byte-identical to what the oracle generates")
+    return 1 if different else 0
+
+
+def _lint(options: argparse.Namespace) -> int:
+    problems = lint.lint(options.vectors)
+    print("\n".join(problems) or "no problems found")
+    return 1 if problems else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m suite", description="Conformance vectors for AlphaAdam: run them, generate them, check them."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser(
+        "run",
+        help="run the vectors against implementations",
+        description="Run every vector against one or more implementations, print a matrix of outcomes and write all "
+        "results as JSON. The exit status is 1 if a test fails, 2 if the run was not possible.",
+        epilog="example: python -m suite run --adapter torch --adapter optax --adapter keras",
+    )
+    command.add_argument(
+        "--adapter",
+        action="append",
+        required=True,
+        metavar="NAME",
+        help=f"implementation to test, may be repeated: {', '.join(adapters.ADAPTERS)}, or keras for all its backends",
+    )
+    command.add_argument("--output", type=Path, default=_RESULTS, help="results file (default: %(default)s)")
+    command.add_argument(
+        "--vectors", type=Path, default=load.VECTORS, help="folder of vector files (default: the suite's)"
+    )
+    command.add_argument(
+        "--show", type=int, default=10, metavar="N", help="print at most N failures (default: %(default)s)"
+    )
+    command.set_defaults(command=_run)
+
+    command = commands.add_parser(
+        "generate",
+        help="write the vector files from the oracle",
+        description="Compute every case with the mpmath oracle and write the vector files.",
+    )
+    command.add_argument("--check", action="store_true", help="write nothing; fail unless every file is byte-identical")
+    command.set_defaults(command=_generate)
+
+    command = commands.add_parser(
+        "lint",
+        help="check vector files beyond their schema",
+        description="Check that vector files fit the schema and are canonical, unambiguous, explained and exact.",
+    )
+    command.add_argument(
+        "--vectors", type=Path, default=load.VECTORS, help="folder of vector files (default: the suite's)"
+    )
+    command.set_defaults(command=_lint)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

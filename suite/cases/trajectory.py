@@ -1,0 +1,87 @@
+"""Twelve steps run free: each implementation carries its own state, so small errors meet the mask again and again."""
+
+import math
+import random
+from collections.abc import Iterator
+
+from suite.cases.model import DEFAULTS, SETTINGS, TRAJECTORY_CONDITIONING, Case, Tensor
+
+HEADER = [
+    "Twelve steps from a fresh start. The gradients are stated, so the trajectory does not depend on any model.",
+    "The gradients keep every value that decides a mask away from 0.",
+]
+NOTES: dict[str, dict[str, object]] = {}
+
+STEPS = 12
+_SHAPES = ((2, 3), (4,), (), (2, 1, 2))
+# With beta1 = 1/2 a moment forgets quickly: gradients of mixed signs flip it often, and it is never close to 0.
+_BETAS = {"beta1": 0.5, "beta2": 0.9}
+_BETA1S = (_BETAS["beta1"], DEFAULTS["beta1"])
+
+
+def cases() -> Iterator[Case]:
+    """All cases of this topic."""
+    for name, setting in SETTINGS.items():
+        params, gradients = _data(seed=7)
+        yield Case(f"{name}/decay", "a free run with weight decay", {**setting, **_BETAS}, params, gradients)
+        yield Case(
+            f"{name}/no-decay",
+            "a free run without weight decay",
+            {**setting, **_BETAS, "weight_decay": 0.0},
+            params,
+            gradients,
+        )
+        params, gradients = _data(seed=11)
+        yield Case(
+            f"{name}/warmup-cosine",
+            "a learning-rate schedule; the last rate is 0 and moves nothing, decay included, but the moments",
+            {**setting, **_BETAS, "weight_decay": 0.25},
+            params,
+            gradients,
+            lrs=[_warmup_cosine(step) for step in range(STEPS)],
+        )
+        yield Case(
+            f"{name}/default-betas",
+            "slow moments: the bias corrections change at every step",
+            dict(setting),
+            params,
+            gradients,
+        )
+
+
+def _warmup_cosine(step: int) -> float:
+    """The rate of step 0, 1, ...: a rise over three steps, then a half cosine down to exactly 0."""
+    if step < 3:
+        return 0.01 * (step + 1) / 3
+    return round(0.005 * (1 + math.cos(math.pi * (step - 2) / (STEPS - 3))), 6)
+
+
+def _data(seed: int) -> tuple[list[Tensor], list[list[Tensor]]]:
+    """Parameters of size 1/2 to 2, and gradients of size 1/4 to 1 with random signs."""
+    generator = random.Random(seed)
+
+    def draw(low: float, high: float) -> float:
+        return round(generator.uniform(low, high) * generator.choice((-1, 1)), 3)
+
+    def gradient_element(moments: list[float]) -> float:
+        """Draw until no moment that this gradient makes is near 0; update ``moments``, one per beta1 in use."""
+        while True:
+            g = draw(0.25, 1.0)
+            terms = [(beta1 * m, (1 - beta1) * g) for m, beta1 in zip(moments, _BETA1S, strict=True)]
+            if all(abs(a + b) >= TRAJECTORY_CONDITIONING * (abs(a) + abs(b)) for a, b in terms):
+                moments[:] = [a + b for a, b in terms]
+                return g
+
+    sizes = [math.prod(shape) for shape in _SHAPES]
+    params = [
+        Tensor(shape, tuple(draw(0.5, 2.0) for _ in range(size))) for shape, size in zip(_SHAPES, sizes, strict=True)
+    ]
+    moments = [[[0.0] * len(_BETA1S) for _ in range(size)] for size in sizes]
+    gradients = [
+        [
+            Tensor(shape, tuple(gradient_element(element) for element in tensor))
+            for shape, tensor in zip(_SHAPES, moments, strict=True)
+        ]
+        for _ in range(STEPS)
+    ]
+    return params, gradients

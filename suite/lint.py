@@ -1,0 +1,66 @@
+"""What a vector file must be beyond its schema: canonical, unambiguous, explained, exact in its dtype."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suite import SPEC_VERSION, canonical
+from suite.load import VECTORS, load
+
+
+def lint(directory: Path = VECTORS) -> list[str]:
+    """Return one line per problem in the vector files of a folder.
+
+    Raises:
+        suite.load.VectorFileError: A file is no vector file at all.
+    """
+    return [f"{path.name}: {problem}" for path in sorted(directory.glob("*.json")) for problem in _problems(path)]
+
+
+def _problems(path: Path) -> Iterator[str]:
+    document = load(path).document
+    if canonical.dumps(document) != path.read_text(encoding="utf-8"):
+        yield "not in canonical form; run: python -m suite generate"
+    if document["specVersion"] != SPEC_VERSION:
+        yield f"specVersion is {document['specVersion']}, the suite's {SPEC_VERSION}"
+    tests = [(group, test) for group in document["groups"] for test in group["tests"]]
+    numbers = [test["tcId"] for _, test in tests]
+    if numbers != list(range(1, len(tests) + 1)):
+        yield "tcId does not count the tests from 1"
+    for (dtype, test_id), count in Counter((group.get("dtype"), test["id"]) for group, test in tests).items():
+        if count > 1:
+            yield f"{count} tests are called {test_id!r} in {dtype}"
+    used = {flag for _, test in tests for flag in test["flags"]}
+    for flag in sorted(used - document["notes"].keys()):
+        yield f"flag {flag!r} has no note"
+    for flag in sorted(document["notes"].keys() - used):
+        yield f"note {flag!r} explains a flag that no test has"
+    for group, test in tests:
+        if group["type"] == "InvalidHyperparameters":
+            continue
+        if (group["type"] == "SingleStep") != (len(test["steps"]) == 1):
+            yield f"{test['id']} ({group['dtype']}): {len(test['steps'])} steps in a {group['type']}"
+        inexact = [x for x in _numbers(test) if not _is_exact(x, group["dtype"])]
+        if inexact:
+            yield f"{test['id']} ({group['dtype']}): {inexact[0]!r} is no {group['dtype']} number"
+
+
+def _numbers(test: dict[str, Any]) -> Iterator[float]:
+    """Every element of every tensor of a test, and every alpha."""
+    holders = [test["initial"], test["initial"].get("state", {}), *test["steps"]]
+    holders += [step["expected"] for step in test["steps"]]
+    for holder in holders:
+        for value in holder.values():
+            if isinstance(value, list):
+                for item in value:
+                    if isinstance(item, dict):
+                        yield from map(canonical.decode_number, item["data"])
+                    elif isinstance(item, float):
+                        yield item
+
+
+def _is_exact(value: float, dtype: str) -> bool:
+    return bool(np.isnan(value)) or float(np.array(value, dtype=dtype)) == value

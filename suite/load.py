@@ -1,0 +1,125 @@
+"""Reading vector files: one clear error for a file that is missing, cut off or not of the format."""
+
+import functools
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+
+from suite import canonical
+
+SCHEMA = Path(__file__).parent / "schema" / "vectors.schema.json"
+VECTORS = Path(__file__).parent / "vectors"
+
+
+class VectorFileError(Exception):
+    """A vector file cannot be used; the message names the file, the place in it and the remedy."""
+
+
+@dataclass(frozen=True)
+class VectorFile:
+    """A vector file that fits the schema.
+
+    Attributes:
+        name: Its file name.
+        sha256: Digest of its bytes.
+        document: Its content as parsed JSON.
+    """
+
+    name: str
+    sha256: str
+    document: dict[str, Any]
+
+
+def load_all(directory: Path = VECTORS) -> list[VectorFile]:
+    """Load every vector file of a folder, in the order of their names.
+
+    Raises:
+        VectorFileError: The folder has no vector files, or one of them cannot be used.
+    """
+    paths = sorted(directory.glob("*.json"))
+    if not paths:
+        raise VectorFileError(
+            f"{directory}: no vector files here. Name the folder that holds them, or run: python -m suite generate"
+        )
+    return [load(path) for path in paths]
+
+
+def load(path: Path) -> VectorFile:
+    """Load one vector file.
+
+    Raises:
+        VectorFileError: The file is missing, is no JSON, or does not fit the schema.
+    """
+    remedy = "Restore it from version control, or run: python -m suite generate"
+    try:
+        content = path.read_bytes()
+        document = json.loads(content)
+    except FileNotFoundError:
+        raise VectorFileError(f"{path}: no such file. {remedy}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise VectorFileError(f"{path}: not JSON, it may be cut off ({error}). {remedy}") from None
+    problem = jsonschema.exceptions.best_match(_validator().iter_errors(document))
+    if problem is None:
+        problem_at = _inconsistency(document)
+        if problem_at is None:
+            return VectorFile(path.name, hashlib.sha256(content).hexdigest(), document)
+        place, message = problem_at
+    else:
+        place, message = problem.json_path, problem.message
+    shown = message if len(message) < 300 else message[:300] + " ..."
+    raise VectorFileError(f"{path}: does not fit the format at {place}: {shown} {remedy}")
+
+
+def decode(tensor: dict[str, Any], dtype: str) -> np.ndarray:
+    """A tensor of a vector file as an array."""
+    return np.array([canonical.decode_number(x) for x in tensor["data"]], dtype=dtype).reshape(tensor["shape"])
+
+
+@functools.cache
+def _validator() -> Any:
+    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def _inconsistency(document: dict[str, Any]) -> tuple[str, str] | None:
+    """What JSON Schema cannot say: every list of tensors fits the parameters, every tensor its shape."""
+    count = sum(len(group["tests"]) for group in document["groups"])
+    if count != document["numberOfTests"]:
+        return "$.numberOfTests", f"{document['numberOfTests']} are announced, {count} are there."
+    for group in document["groups"]:
+        for test in group["tests"]:
+            if group["type"] != "InvalidHyperparameters":
+                problem = _tensor_problem(test)
+                if problem:
+                    return f"test {test['id']!r} ({group['dtype']})", problem
+    return None
+
+
+def _tensor_problem(test: dict[str, Any]) -> str | None:
+    shapes = [tensor["shape"] for tensor in test["initial"]["params"]]
+    lists = {"initial.params": test["initial"]["params"]}
+    for name, tensors in test["initial"].get("state", {}).items():
+        lists[f"initial.state.{name}"] = tensors
+    for number, step in enumerate(test["steps"]):
+        lists[f"steps[{number}].gradients"] = step["gradients"]
+        alphas = len(step["expected"]["alpha"])
+        if alphas != len(shapes):
+            return f"steps[{number}].expected.alpha has {alphas} numbers for {len(shapes)} tensors."
+        for name in ("params", "m", "v", "mask"):
+            lists[f"steps[{number}].expected.{name}"] = step["expected"][name]
+    for name, tensors in lists.items():
+        if len(tensors) != len(shapes):
+            return f"{name} has {len(tensors)} tensors, the parameters are {len(shapes)}."
+        for index, (tensor, shape) in enumerate(zip(tensors, shapes, strict=True)):
+            if tensor is None:
+                continue
+            if tensor["shape"] != shape:
+                return f"{name}[{index}] has shape {tensor['shape']}, its parameter {shape}."
+            if len(tensor["data"]) != math.prod(shape):
+                return f"{name}[{index}] has {len(tensor['data'])} elements for shape {shape}."
+    return None

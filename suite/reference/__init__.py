@@ -1,0 +1,1 @@
+"""The oracle: exact arithmetic by mpmath, independent of every implementation."""
