@@ -12,7 +12,8 @@ from suite.adapters import Adapter, Observation
 from suite.compare import difference
 from suite.load import VectorFile, decode
 
-QUANTITIES = ("params", "m", "v", "alpha")
+#: In the order in which an error spreads, so that the first difference named is nearest to its cause.
+QUANTITIES = ("m", "v", "alpha", "params")
 
 
 @dataclass

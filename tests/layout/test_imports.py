@@ -1,0 +1,105 @@
+"""Who may import whom. The rules keep each folder usable without the others."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FRAMEWORKS = {"torch", "jax", "flax", "optax", "keras", "tensorflow"}
+OURS = {"alphaadam", "suite", "bench", "reports"}
+
+#: Room of the package -> frameworks that it may import.
+ROOMS = {"torch": {"torch"}, "optax": {"optax", "jax"}, "keras": {"keras", "tensorflow"}}
+
+#: Module under suite/adapters and bench/frameworks -> frameworks that it may import.
+BRIDGES = {
+    "suite/adapters/torch.py": {"torch"},
+    "suite/adapters/optax.py": {"optax", "jax"},
+    "suite/adapters/keras.py": {"keras", "jax"},
+    "bench/frameworks/torch.py": {"torch"},
+    "bench/frameworks/jax.py": {"optax", "jax"},
+    "bench/frameworks/keras.py": {"keras", "jax"},
+}
+
+
+def imports(path):
+    """Full names of the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide who imports whom"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def roots(path):
+    return {name.split(".")[0] for name in imports(path)}
+
+
+def files(folder):
+    found = sorted((ROOT / folder).rglob("*.py"))
+    assert found, f"{folder} has no modules"
+    return found
+
+
+def relative(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_the_package_itself_imports_the_standard_library_alone():
+    for path in (ROOT / "implementations/alphaadam").glob("*.py"):
+        foreign = roots(path) - set(sys.stdlib_module_names) - {"alphaadam"}
+        assert not foreign, f"{relative(path)} imports {foreign}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_its_own_framework_alone(room):
+    for path in files(f"implementations/alphaadam/{room}"):
+        foreign = roots(path) & FRAMEWORKS - ROOMS[room]
+        assert not foreign, f"{relative(path)} imports {foreign}"
+        assert not roots(path) & (OURS - {"alphaadam"}), relative(path)
+        for name in imports(path):
+            other = [r for r in ROOMS if r != room and name.startswith(f"alphaadam.{r}")]
+            assert not other, f"{relative(path)} imports the room of {other}"
+
+
+def test_every_room_is_covered():
+    rooms = {path.parent.name for path in (ROOT / "implementations/alphaadam").glob("*/__init__.py")}
+    assert rooms == set(ROOMS)
+
+
+@pytest.mark.parametrize("folder", ["suite", "bench"])
+def test_frameworks_are_imported_only_by_the_modules_named_for_them(folder):
+    for path in files(folder):
+        foreign = roots(path) & (FRAMEWORKS | {"alphaadam"})
+        allowed = BRIDGES.get(relative(path), set())
+        if relative(path) in BRIDGES:
+            allowed = allowed | {"alphaadam"}
+        assert foreign <= allowed, f"{relative(path)} imports {foreign - allowed}"
+
+
+def test_every_bridge_exists():
+    bridges = {relative(p) for folder in ("suite/adapters", "bench/frameworks") for p in (ROOT / folder).glob("*.py")}
+    assert bridges - {"suite/adapters/__init__.py"} == set(BRIDGES)
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("suite", {"bench", "reports"}),
+        ("bench", {"suite", "reports"}),
+        ("reports", {"suite", "bench", "alphaadam", *FRAMEWORKS}),
+    ],
+)
+def test_the_parts_meet_in_files_not_in_imports(folder, forbidden):
+    for path in files(folder):
+        assert not roots(path) & forbidden, f"{relative(path)} imports {roots(path) & forbidden}"
+
+
+def test_bench_uses_the_public_names_of_the_package():
+    for path in files("bench"):
+        private = [name for name in imports(path) if name.startswith("alphaadam") and "._" in name]
+        assert not private, f"{relative(path)} imports {private}"

@@ -1,0 +1,34 @@
+import pytest
+
+from suite import generate
+
+
+def test_the_vectors_are_what_the_oracle_generates():
+    assert generate.differing() == []
+
+
+def test_a_changed_a_missing_and_a_stray_file_are_all_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "VECTORS", tmp_path)
+    assert sorted(generate.write()) == sorted(generate.TOPICS)
+    (tmp_path / "mask.json").write_text((tmp_path / "mask.json").read_text().replace("0.5", "0.25", 1))
+    (tmp_path / "trajectory.json").unlink()
+    (tmp_path / "stray.json").write_text("{}")
+    assert generate.differing() == ["mask.json", "stray.json", "trajectory.json"]
+
+
+def test_a_case_with_a_moment_near_zero_is_refused(monkeypatch):
+    """Its sync mask would depend on the order of operations."""
+    from suite.cases import model, single_step
+
+    near_zero = model.Case(
+        "adamw/near-zero",
+        "",
+        {},
+        [model.vector(1.0)],
+        [[model.vector(-0.9)]],
+        m=[model.vector(0.1)],
+        v=[model.vector(1.0)],
+    )
+    monkeypatch.setattr(single_step, "cases", lambda: iter([near_zero]))
+    with pytest.raises(ValueError, match=r"near-zero.*closer to 0"):
+        dict(generate.documents())
