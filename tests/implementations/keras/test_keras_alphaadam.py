@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 
 from alphaadam.keras import AlphaAdam
+from tests.implementations.readme import run_example
 
 BACKEND = keras.backend.backend()
 
@@ -197,3 +198,8 @@ def test_diagnostics_need_to_be_asked_for():
     optimizer.apply([ops.ones(1)], [variable])
     with pytest.raises(RuntimeError, match="record_diagnostics=True"):
         optimizer.diagnostics(variable)
+
+
+def test_the_readme_example_runs():
+    names = run_example("alphaadam.keras")
+    assert int(names["model"].optimizer.iterations) == 1

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from alphaadam.optax import alphaadam, scale_by_alphaadam
+from tests.implementations.readme import run_example
 
 AS_ADAMW = {"masking": "none", "alpha": 1.0}
 
@@ -180,3 +181,8 @@ def test_diagnostics_are_those_of_the_last_step():
         _, state = optimizer.update({"w": jnp.array(gradient)}, state, params)
     assert optax.tree.get(state, "mask")["w"].tolist() == [True, False]
     assert optax.tree.get(state, "alpha")["w"] > 1.0
+
+
+def test_the_readme_example_runs():
+    names = run_example("alphaadam.optax")
+    np.testing.assert_allclose(names["params"], 1 - 1e-3 - 1e-5, rtol=1e-6)  # one float32 rounding per operation

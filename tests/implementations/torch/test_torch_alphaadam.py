@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from alphaadam.torch import AlphaAdam
+from tests.implementations.readme import run_example
 
 SHAPES = [(3, 4), (5,), (), (2, 1, 3)]
 AS_ADAMW = {"masking": "none", "alpha": 1.0}
@@ -263,3 +264,8 @@ def test_an_empty_tensor_is_left_alone():
     parameter.grad = torch.empty(0, 3)
     optimizer.step()
     assert optimizer.diagnostics[parameter].alpha.item() == 1.0
+
+
+def test_the_readme_example_runs():
+    names = run_example("alphaadam.torch")
+    assert len(names["optimizer"].state) == 2
