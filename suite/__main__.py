@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from suite import adapters, generate, lint, load, run
@@ -14,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         status: int = options.command(options)
-    except (load.VectorFileError, run.AdapterError, ValueError) as error:
+    except (load.VectorFileError, ValueError) as error:
         print(f"suite: {error}", file=sys.stderr)
         return 2
     return status
@@ -22,7 +23,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     names = adapters.expand(options.adapter)
-    document = run.run(names, load.load_all(options.vectors))
+    document = run.run(
+        names,
+        *load.load_usable(options.vectors),
+        only=options.only,
+        flag=options.flag,
+        time_limit=options.time_limit,
+        fail_fast=options.fail_fast,
+    )
     run.write(document, options.output)
     print(run.matrix(document))
     failed = run.failures(document)
@@ -31,9 +39,13 @@ def _run(options: argparse.Namespace) -> int:
         print(f"\n{result['outcome'].upper()} {where}\n  {result['message'].strip()}")
     if len(failed) > options.show:
         print(f"\n… and {len(failed) - options.show} more in {options.output}")
-    total = len(document["results"])
-    print(f"\n{total - len(failed)} of {total} tests pass. Results: {options.output}")
-    return 1 if failed else 0
+    missing = document["suite"]["unusable"] + [a["error"] for a in document["adapters"] if "error" in a]
+    for message in missing:
+        print(f"\nERROR {message.strip()}")
+    counts = Counter(result["outcome"] for result in document["results"])
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "no test was run"
+    print(f"\n{summary}. Results: {options.output}")
+    return 1 if failed or missing or not counts else 0
 
 
 def _generate(options: argparse.Namespace) -> int:
@@ -73,7 +85,14 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar="NAME",
-        help=f"implementation to test, may be repeated: {', '.join(adapters.ADAPTERS)}, or keras for all its backends",
+        help=f"implementation to test, may be repeated: {', '.join(adapters.ADAPTERS)}; keras for all its backends; "
+        "stock for the frameworks' own AdamW; or path/to/file.py:ClassName for one of yours",
+    )
+    command.add_argument("--only", default="*", metavar="PATTERN", help="run tests whose id fits, e.g. 'alphaadam/*'")
+    command.add_argument("--flag", help="run tests that have this flag, e.g. Subnormal")
+    command.add_argument("--fail-fast", action="store_true", help="end with the first test that fails")
+    command.add_argument(
+        "--time-limit", type=float, default=60.0, metavar="SECONDS", help="for one test (default: %(default)s)"
     )
     command.add_argument("--output", type=Path, default=_RESULTS, help="results file (default: %(default)s)")
     command.add_argument(

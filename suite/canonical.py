@@ -4,6 +4,9 @@ import json
 import math
 from typing import Any
 
+#: Objects of these keys alone, tensors and bounds, are written in one line.
+_ONE_LINERS = {"shape", "data", "ulp", "absolute"}
+
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -29,11 +32,19 @@ def dumps(document: Any) -> str:
 def _write(value: Any, depth: int) -> str:
     indent, outdent = "  " * (depth + 1), "  " * depth
     if isinstance(value, dict) and value:
-        if "shape" in value and "data" in value:
-            return json.dumps(value, allow_nan=False)
+        if value.keys() <= _ONE_LINERS:
+            return json.dumps(_encode(value), allow_nan=False)
         lines = [f"{indent}{json.dumps(key)}: {_write(item, depth + 1)}" for key, item in value.items()]
         return "{\n" + ",\n".join(lines) + f"\n{outdent}}}"
-    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         lines = [indent + _write(item, depth + 1) for item in value]
         return "[\n" + ",\n".join(lines) + f"\n{outdent}]"
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    return json.dumps(_encode(value), allow_nan=False, ensure_ascii=False)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _encode(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_encode(item) for item in value]
+    return encode_number(value) if isinstance(value, float) else value

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from suite import canonical
-from suite.adapters import Adapter, Observation
+from suite.adapters import Adapter, Observation, UnsupportedError
 from suite.compare import difference
 from suite.load import VectorFile, decode
+from suite.reference.formats import COMPUTED
 
 #: In the order in which an error spreads, so that the first difference named is nearest to its cause.
 QUANTITIES = ("m", "v", "alpha", "params")
@@ -22,20 +23,22 @@ class Outcome:
 
     Attributes:
         file: Name of the vector file.
+        optimizer: The optimizer that the file speaks of.
         id: Id of the test.
         type: Type of its group.
         dtype: Dtype of its group, None for hyperparameters.
-        outcome: pass, fail or error.
-        message: The first difference, or the traceback; empty for a pass.
+        outcome: pass, fail, error, skipped or expected-deviation.
+        message: The first difference, the traceback or the reason; empty for a pass.
         largestUlp: Largest distance seen per quantity, up to the first failing step.
         notReported: Quantities that the adapter cannot observe; a pass says nothing of them.
     """
 
     file: str
+    optimizer: str
     id: str
     type: str
     dtype: str | None
-    outcome: str
+    outcome: str = "pass"
     message: str = ""
     largestUlp: dict[str, float] = field(default_factory=dict)
     notReported: list[str] = field(default_factory=list)
@@ -46,25 +49,52 @@ class Outcome:
         return {**asdict(self), "largestUlp": ulps, "adapter": adapter}
 
 
-def check(adapter: Adapter, files: Sequence[VectorFile]) -> Iterator[Outcome]:
-    """Run every test of ``files`` against ``adapter``."""
+@dataclass(frozen=True)
+class VectorTest:
+    """One test of a vector file, with what its group and file say of it."""
+
+    file: str
+    optimizer: str
+    group: dict[str, Any]
+    test: dict[str, Any]
+    notes: dict[str, Any]
+
+    def outcome(self, outcome: str = "pass", message: str = "") -> Outcome:
+        """An outcome of this test."""
+        kind, dtype = self.group["type"], self.group.get("dtype")
+        return Outcome(self.file, self.optimizer, self.test["id"], kind, dtype, outcome, message)
+
+
+def all_tests(files: Sequence[VectorFile]) -> Iterator[VectorTest]:
+    """Every test of ``files``."""
     for file in files:
         for group in file.document["groups"]:
             for test in group["tests"]:
-                yield _guarded(file.name, group, test, adapter)
+                yield VectorTest(file.name, file.document["optimizer"], group, test, file.document["notes"])
 
 
-def _guarded(file: str, group: dict[str, Any], test: dict[str, Any], adapter: Adapter) -> Outcome:
-    outcome = Outcome(file, test["id"], group["type"], group.get("dtype"), "pass")
-    run = _run_invalid if group["type"] == "InvalidHyperparameters" else _run_steps
+def check(adapter: Adapter, test: VectorTest) -> Outcome:
+    """Run one test against ``adapter``."""
+    outcome = test.outcome()
+    reasons = [adapter.skips[flag] for flag in test.test["flags"] if flag in adapter.skips]
+    if reasons:
+        return test.outcome("skipped", reasons[0])
     try:
-        run(group, test, adapter, outcome)
+        if test.group["type"] == "InvalidHyperparameters":
+            _run_invalid(test.test, adapter, outcome)
+        else:
+            _run_steps(test.group, test.test, adapter, outcome)
+    except UnsupportedError as reason:
+        return test.outcome("skipped", str(reason))
     except Exception:
         outcome.outcome, outcome.message = "error", traceback.format_exc()
+    if outcome.outcome == "fail":
+        for flag in test.test["flags"]:
+            outcome.message += f"\n{flag}: {test.notes[flag]['effect']}"
     return outcome
 
 
-def _run_invalid(group: dict[str, Any], test: dict[str, Any], adapter: Adapter, outcome: Outcome) -> None:
+def _run_invalid(test: dict[str, Any], adapter: Adapter, outcome: Outcome) -> None:
     try:
         adapter.construct(_hyperparameters(test))
     except (TypeError, ValueError):
@@ -78,66 +108,84 @@ def _run_steps(group: dict[str, Any], test: dict[str, Any], adapter: Adapter, ou
     def arrays(tensors: list[Any]) -> list[Any]:
         return [None if tensor is None else decode(tensor, dtype) for tensor in tensors]
 
+    params = arrays(initial["params"])
+    joins = initial.get("joins", [1] * len(params))
+    first = sum(step == 1 for step in joins)
     state = initial.get("state")
+    m, v = (arrays(state[name])[:first] for name in ("m", "v")) if state else (None, None)
     adapter.construct(_hyperparameters(group))
-    adapter.load(
-        dtype,
-        arrays(initial["params"]),
-        arrays(state["m"]) if state else None,
-        arrays(state["v"]) if state else None,
-        initial["step"],
-    )
+    adapter.load(dtype, params[:first], m, v, initial["step"])
     for number, step in enumerate(test["steps"], start=1):
-        seen = adapter.step(arrays(step["gradients"]), step.get("lr", group["hyperparameters"]["lr"]))
-        message = _compare(seen, step["expected"], dtype, group["tolerance"], outcome)
+        late = [parameter for parameter, join in zip(params, joins, strict=True) if join == number > 1]
+        if late:
+            adapter.add(late)
+        present = sum(join <= number for join in joins)
+        seen = adapter.step(arrays(step["gradients"])[:present], step.get("lr", group["hyperparameters"]["lr"]))
+        message = _compare_any([step["expected"], *step.get("acceptable", [])], seen, dtype, test["tolerance"], outcome)
         if message:
             outcome.outcome, outcome.message = "fail", f"step {number} of {len(test['steps'])}: {message}"
             return
 
 
+def _compare_any(
+    acceptable: list[dict[str, Any]], seen: Observation, dtype: str, tolerance: dict[str, Any], outcome: Outcome
+) -> str | None:
+    """Compare one step with every outcome that is acceptable; return what differs from the first of them."""
+    outcome.notReported = [name for name in ("mask", *QUANTITIES) if getattr(seen, name) is None]
+    messages: list[str | None] = []
+    for expected in acceptable:
+        largest = dict(outcome.largestUlp)
+        message = _compare(seen, expected, dtype, tolerance, largest)
+        if message is None or not messages:
+            chosen = largest
+        messages.append(message)
+        if message is None:
+            break
+    outcome.largestUlp = chosen
+    return None if messages[-1] is None else messages[0]
+
+
 def _compare(
-    seen: Observation, expected: dict[str, Any], dtype: str, tolerance: dict[str, Any], outcome: Outcome
+    seen: Observation, expected: dict[str, Any], dtype: str, tolerance: dict[str, Any], largest: dict[str, float]
 ) -> str | None:
     """Compare one step; return the first difference beyond tolerance, the mask's before all others."""
-    outcome.notReported = [name for name in ("mask", *QUANTITIES) if getattr(seen, name) is None]
     if seen.mask is not None:
-        for index, (actual, wanted) in enumerate(zip(seen.mask, expected["mask"], strict=True)):
-            problem = _compare_mask(np.asarray(actual), decode(wanted, "bool"))
+        for index, (actual, wanted) in enumerate(zip(seen.mask, expected["mask"], strict=False)):
+            problem = wanted and _compare_mask(np.asarray(actual), wanted)
             if problem:
                 return f"mask[{index}] {problem}"
     first = None
     for name in QUANTITIES:
-        if getattr(seen, name) is None:
-            continue
-        bound = tolerance[name]
-        for index, (actual, wanted) in enumerate(
-            zip(getattr(seen, name), _expected(expected, name, dtype), strict=True)
-        ):
-            actual = np.asarray(actual)
+        for index, (actual, wanted) in enumerate(zip(getattr(seen, name) or (), expected[name], strict=False)):
+            if wanted is None:
+                continue
             if name == "alpha":
-                actual = actual.astype(dtype)
-            if actual.shape != wanted.shape or actual.dtype != wanted.dtype:
+                is_float64 = COMPUTED[dtype].precision == 53
+                wanted = {"shape": [], "data": [wanted]}
+                reference = decode(wanted, "float64" if is_float64 else "float32")
+                with np.errstate(over="ignore"):
+                    actual = np.asarray(actual).astype(reference.dtype)
+            else:
+                actual, reference = np.asarray(actual), decode(wanted, dtype)
+            if actual.shape != reference.shape or actual.dtype != reference.dtype:
                 return (
-                    f"{name}[{index}] is {actual.dtype} of shape {actual.shape}, expected {wanted.dtype} of shape "
-                    f"{wanted.shape}"
+                    f"{name}[{index}] is {actual.dtype} of shape {actual.shape}, expected {reference.dtype} of shape "
+                    f"{reference.shape}"
                 )
-            found = difference(actual, wanted, bound["absolute"])
-            outcome.largestUlp[name] = max(found.ulp, outcome.largestUlp.get(name, 0.0))
+            bound = tolerance[name]
+            found = difference(actual, reference, bound["absolute"])
+            largest[name] = max(found.ulp, largest.get(name, 0.0))
             if found.ulp > bound["ulp"] and first is None:
                 first = (
                     f"{name}[{index}] differs by {found.ulp:.3g} ulp (tolerance {bound['ulp']}) at element "
-                    f"{list(found.index)}: expected {found.expected!r}, found {found.actual!r}"
+                    f"{list(found.index)}: expected {found.expected!r}, got {found.actual!r}"
                 )
     return first
 
 
-def _expected(expected: dict[str, Any], name: str, dtype: str) -> list[np.ndarray]:
-    if name == "alpha":
-        return [np.array(canonical.decode_number(x), dtype=dtype) for x in expected["alpha"]]
-    return [decode(tensor, dtype) for tensor in expected[name]]
-
-
-def _compare_mask(actual: np.ndarray, wanted: np.ndarray) -> str | None:
+def _compare_mask(actual: np.ndarray, tensor: dict[str, Any]) -> str | None:
+    shape = tensor["shape"] + ([2] if tensor["data"] and isinstance(tensor["data"][0], list) else [])
+    wanted = np.array(tensor["data"], dtype=bool).reshape(shape)
     if actual.shape != wanted.shape:
         return f"has shape {actual.shape}, expected {wanted.shape}"
     wrong = np.argwhere(actual != wanted)
@@ -146,7 +194,7 @@ def _compare_mask(actual: np.ndarray, wanted: np.ndarray) -> str | None:
     where: list[int] = wrong[0].tolist()
     return (
         f"differs in {len(wrong)} of {wanted.size} elements, first at element {where}: expected "
-        f"{int(wanted[tuple(where)])}, found {int(actual[tuple(where)])}"
+        f"{int(wanted[tuple(where)])}, got {int(actual[tuple(where)])}"
     )
 
 

@@ -1,14 +1,15 @@
 """What a vector file must be beyond its schema: canonical, unambiguous, explained, exact in its dtype."""
 
-from collections import Counter
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from mpmath import mpf
 
-from suite import SPEC_VERSION, canonical
+from suite import canonical
 from suite.load import VECTORS, load
+from suite.reference.formats import STORED, Format
 
 
 def lint(directory: Path = VECTORS) -> list[str]:
@@ -24,15 +25,10 @@ def _problems(path: Path) -> Iterator[str]:
     document = load(path).document
     if canonical.dumps(document) != path.read_text(encoding="utf-8"):
         yield "not in canonical form; run: python -m suite generate"
-    if document["specVersion"] != SPEC_VERSION:
-        yield f"specVersion is {document['specVersion']}, the suite's {SPEC_VERSION}"
     tests = [(group, test) for group in document["groups"] for test in group["tests"]]
     numbers = [test["tcId"] for _, test in tests]
     if numbers != list(range(1, len(tests) + 1)):
         yield "tcId does not count the tests from 1"
-    for (dtype, test_id), count in Counter((group.get("dtype"), test["id"]) for group, test in tests).items():
-        if count > 1:
-            yield f"{count} tests are called {test_id!r} in {dtype}"
     used = {flag for _, test in tests for flag in test["flags"]}
     for flag in sorted(used - document["notes"].keys()):
         yield f"flag {flag!r} has no note"
@@ -43,24 +39,22 @@ def _problems(path: Path) -> Iterator[str]:
             continue
         if (group["type"] == "SingleStep") != (len(test["steps"]) == 1):
             yield f"{test['id']} ({group['dtype']}): {len(test['steps'])} steps in a {group['type']}"
-        inexact = [x for x in _numbers(test) if not _is_exact(x, group["dtype"])]
+        inexact = [x for x in _numbers(test) if not _is_exact(x, STORED[group["dtype"]])]
         if inexact:
             yield f"{test['id']} ({group['dtype']}): {inexact[0]!r} is no {group['dtype']} number"
 
 
 def _numbers(test: dict[str, Any]) -> Iterator[float]:
-    """Every element of every tensor of a test, and every alpha."""
+    """Every element of every tensor of a test."""
     holders = [test["initial"], test["initial"].get("state", {}), *test["steps"]]
-    holders += [step["expected"] for step in test["steps"]]
+    holders += [outcome for step in test["steps"] for outcome in [step["expected"], *step.get("acceptable", [])]]
     for holder in holders:
         for value in holder.values():
             if isinstance(value, list):
                 for item in value:
-                    if isinstance(item, dict):
-                        yield from map(canonical.decode_number, item["data"])
-                    elif isinstance(item, float):
-                        yield item
+                    for x in item.get("data", ()) if isinstance(item, dict) else ():
+                        yield from map(canonical.decode_number, x if isinstance(x, list) else [x])
 
 
-def _is_exact(value: float, dtype: str) -> bool:
-    return bool(np.isnan(value)) or float(np.array(value, dtype=dtype)) == value
+def _is_exact(value: float, stored: Format) -> bool:
+    return not math.isfinite(value) or stored.round(mpf(value)) == value

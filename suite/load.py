@@ -4,14 +4,16 @@ import functools
 import hashlib
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import ml_dtypes
 import numpy as np
 
-from suite import canonical
+from suite import SPEC_VERSION, canonical
 
 SCHEMA = Path(__file__).parent / "schema" / "vectors.schema.json"
 VECTORS = Path(__file__).parent / "vectors"
@@ -36,18 +38,37 @@ class VectorFile:
     document: dict[str, Any]
 
 
+def load_usable(directory: Path = VECTORS) -> tuple[list[VectorFile], list[str]]:
+    """Load the vector files of a folder that can be used, and say what is wrong with the others.
+
+    Raises:
+        VectorFileError: The folder has no vector files.
+    """
+    files, problems = [], []
+    for path in _paths(directory):
+        try:
+            files.append(load(path))
+        except VectorFileError as error:
+            problems.append(str(error))
+    return files, problems
+
+
 def load_all(directory: Path = VECTORS) -> list[VectorFile]:
     """Load every vector file of a folder, in the order of their names.
 
     Raises:
         VectorFileError: The folder has no vector files, or one of them cannot be used.
     """
+    return [load(path) for path in _paths(directory)]
+
+
+def _paths(directory: Path) -> list[Path]:
     paths = sorted(directory.glob("*.json"))
     if not paths:
         raise VectorFileError(
             f"{directory}: no vector files here. Name the folder that holds them, or run: python -m suite generate"
         )
-    return [load(path) for path in paths]
+    return paths
 
 
 def load(path: Path) -> VectorFile:
@@ -77,8 +98,15 @@ def load(path: Path) -> VectorFile:
 
 
 def decode(tensor: dict[str, Any], dtype: str) -> np.ndarray:
-    """A tensor of a vector file as an array."""
-    return np.array([canonical.decode_number(x) for x in tensor["data"]], dtype=dtype).reshape(tensor["shape"])
+    """A tensor of a vector file as an array; bfloat16 is the one of ml_dtypes."""
+    elements = [complex(*map(canonical.decode_number, x)) if isinstance(x, list) else x for x in tensor["data"]]
+    numbers = np.array([canonical.decode_number(x) for x in elements], complex if "complex" in dtype else float)
+    return numbers.astype(numpy_dtype(dtype)).reshape(tensor["shape"])
+
+
+def numpy_dtype(name: str) -> np.dtype:
+    """The NumPy dtype of a dtype's name in a vector file."""
+    return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
 
 
 @functools.cache
@@ -88,6 +116,12 @@ def _validator() -> Any:
 
 def _inconsistency(document: dict[str, Any]) -> tuple[str, str] | None:
     """What JSON Schema cannot say: every list of tensors fits the parameters, every tensor its shape."""
+    if document["specVersion"].split(".")[:2] != SPEC_VERSION.split(".")[:2]:
+        return "$.specVersion", f"version {document['specVersion']} is not the {SPEC_VERSION} that this runner reads."
+    names = Counter((group.get("dtype"), test["id"]) for group in document["groups"] for test in group["tests"])
+    (dtype, test_id), most = names.most_common(1)[0]
+    if most > 1:
+        return f"test {test_id!r} ({dtype})", f"{most} tests have this id in this dtype."
     count = sum(len(group["tests"]) for group in document["groups"])
     if count != document["numberOfTests"]:
         return "$.numberOfTests", f"{document['numberOfTests']} are announced, {count} are there."
@@ -107,11 +141,13 @@ def _tensor_problem(test: dict[str, Any]) -> str | None:
         lists[f"initial.state.{name}"] = tensors
     for number, step in enumerate(test["steps"]):
         lists[f"steps[{number}].gradients"] = step["gradients"]
-        alphas = len(step["expected"]["alpha"])
-        if alphas != len(shapes):
-            return f"steps[{number}].expected.alpha has {alphas} numbers for {len(shapes)} tensors."
-        for name in ("params", "m", "v", "mask"):
-            lists[f"steps[{number}].expected.{name}"] = step["expected"][name]
+        outcomes = {"expected": step["expected"]}
+        outcomes |= {f"acceptable[{index}]": outcome for index, outcome in enumerate(step.get("acceptable", []))}
+        for kind, outcome in outcomes.items():
+            if len(outcome["alpha"]) != len(shapes):
+                return f"steps[{number}].{kind}.alpha has {len(outcome['alpha'])} numbers for {len(shapes)} tensors."
+            for name in ("params", "m", "v", "mask"):
+                lists[f"steps[{number}].{kind}.{name}"] = outcome[name]
     for name, tensors in lists.items():
         if len(tensors) != len(shapes):
             return f"{name} has {len(tensors)} tensors, the parameters are {len(shapes)}."

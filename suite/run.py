@@ -1,41 +1,63 @@
 """Running several adapters, each in a process of its own, and writing down what they made of the vectors."""
 
+import contextlib
 import datetime
+import fnmatch
 import json
-import multiprocessing
 import os
 import platform
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from suite import SPEC_VERSION, adapters
-from suite.check import QUANTITIES, check
+from suite import SPEC_VERSION, deviations, process
+from suite.check import QUANTITIES, VectorTest, all_tests
 from suite.load import VectorFile
 
 SCHEMA = "alphaadam-conformance-1"
 
+#: Outcomes that make a run fail.
+FAILURES = ("fail", "error")
 
-class AdapterError(Exception):
-    """An adapter could not be run at all; the message says why and what to do."""
 
-
-def run(names: Sequence[str], files: Sequence[VectorFile]) -> dict[str, Any]:
+def run(
+    names: Sequence[str],
+    files: Sequence[VectorFile],
+    unusable: Sequence[str] = (),
+    *,
+    only: str = "*",
+    flag: str | None = None,
+    time_limit: float = 60.0,
+    fail_fast: bool = False,
+) -> dict[str, Any]:
     """Run ``files`` against the adapters called ``names`` and return the results document.
 
-    Raises:
-        AdapterError: An adapter's framework is not installed, or its process died.
+    Args:
+        names: Names of adapters, or ``path/to/file.py:ClassName``.
+        files: Vector files.
+        unusable: What is wrong with vector files that cannot be used.
+        only: Run tests whose id fits this pattern.
+        flag: Run tests that have this flag.
+        time_limit: Seconds that one test may take.
+        fail_fast: End with the first test that fails.
     """
-    described, results = [], []
+    tests = [
+        test
+        for test in all_tests(files)
+        if fnmatch.fnmatchcase(test.test["id"], only) and (flag is None or flag in test.test["flags"])
+    ]
+    known = deviations.load()
+    described: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for name in names:
-        versions, outcomes = _run_one(name, files)
-        described.append({"name": name, "versions": versions})
+        entry, outcomes = _run_one(name, tests, known, time_limit, fail_fast)
+        described.append(entry)
         results += outcomes
+        if fail_fast and ("error" in entry or any(r["outcome"] in FAILURES for r in outcomes)):
+            break
     return {
         "schema": SCHEMA,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -46,6 +68,7 @@ def run(names: Sequence[str], files: Sequence[VectorFile]) -> dict[str, Any]:
                 {"name": file.name, "sha256": file.sha256, "numberOfTests": file.document["numberOfTests"]}
                 for file in files
             ],
+            "unusable": list(unusable),
         },
         "machine": {
             "python": platform.python_version(),
@@ -55,6 +78,24 @@ def run(names: Sequence[str], files: Sequence[VectorFile]) -> dict[str, Any]:
         "adapters": described,
         "results": results,
     }
+
+
+def _run_one(
+    name: str, tests: Sequence[VectorTest], known: list[deviations.Deviation], time_limit: float, fail_fast: bool
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    try:
+        versions, outcomes = process.run(name, tests, time_limit)
+    except process.AdapterError as error:
+        return {"name": name, "versions": {}, "error": str(error)}, []
+    results = []
+    with contextlib.closing(outcomes):
+        for outcome in outcomes:
+            results.append(deviations.apply(known, name, outcome).as_json(name))
+            _report_progress(f"{name}: {len(results)} tests", last=False)
+            if fail_fast and outcome.outcome in FAILURES:
+                break
+    _report_progress(f"{name}: {len(results)} tests", last=True)
+    return {"name": name, "versions": versions}, results
 
 
 def write(document: dict[str, Any], path: Path) -> None:
@@ -67,7 +108,7 @@ def write(document: dict[str, Any], path: Path) -> None:
 
 def failures(document: dict[str, Any]) -> list[dict[str, Any]]:
     """The results that are neither a pass nor a stated exception."""
-    return [result for result in document["results"] if result["outcome"] in ("fail", "error")]
+    return [result for result in document["results"] if result["outcome"] in FAILURES]
 
 
 def matrix(document: dict[str, Any]) -> str:
@@ -107,35 +148,6 @@ def _largest(document: dict[str, Any], name: str, quantity: str) -> str:
         if r["adapter"] == name and quantity in r["largestUlp"]
     ]
     return f"{max(seen):.3g}" if seen else "not reported"
-
-
-def _run_one(name: str, files: Sequence[VectorFile]) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    # Spawned, not forked: a framework must not inherit another's threads, and Keras reads its backend once a process.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        try:
-            return pool.submit(_in_child, name, files).result()
-        except ImportError as error:
-            framework = name.split("-")
-            raise AdapterError(
-                f"adapter {name}: {error}. Install it with: python -m pip install -c constraints.txt "
-                f"'.[{framework[0]}]'" + (f" and the backend {framework[1]}" if len(framework) > 1 else "")
-            ) from None
-        except BrokenProcessPool:
-            raise AdapterError(
-                f"adapter {name}: its process died. Run it alone to see why: python -m suite run --adapter {name}"
-            ) from None
-
-
-def _in_child(name: str, files: Sequence[VectorFile]) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    adapter = adapters.create(name)
-    total = sum(file.document["numberOfTests"] for file in files)
-    results = []
-    for number, outcome in enumerate(check(adapter, files), start=1):
-        results.append(outcome.as_json(name))
-        if number % 25 == 0 or number == total:
-            _report_progress(f"{name}: {number} of {total}", last=number == total)
-    return adapter.versions(), results
 
 
 def _report_progress(text: str, last: bool) -> None:

@@ -1,16 +1,23 @@
 """Adapters: how the runner drives one implementation. An adapter translates and never judges.
 
-One module per framework, imported only when that framework is asked for. Its class is called ``Adapter`` and has the
-methods of :class:`Adapter` here.
+One module per framework, imported only when that framework is asked for; each class is an adapter as described by
+:class:`Adapter` here. Somebody else's adapter is a class in a file of their own: ``path/to/file.py:ClassName``.
 """
 
 import importlib
+import importlib.util
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+
+
+class UnsupportedError(Exception):
+    """Raised by an adapter for what its implementation does not offer; the test is skipped with this reason."""
 
 
 @dataclass(frozen=True)
@@ -21,19 +28,28 @@ class Observation:
         params: Parameters, one array per tensor.
         m: First moments.
         v: Second moments.
-        mask: The mask of the last step, bool.
-        alpha: The strength of the last step, one number per tensor.
+        mask: The mask of the last step, bool; None for a tensor that took no part. For a complex tensor it has a last
+            axis of size 2: real and imaginary part.
+        alpha: The strength of the last step, one number per tensor; None for a tensor that took no part.
     """
 
     params: Sequence[np.ndarray]
     m: Sequence[np.ndarray] | None = None
     v: Sequence[np.ndarray] | None = None
-    mask: Sequence[np.ndarray] | None = None
-    alpha: Sequence[float] | None = None
+    mask: Sequence[np.ndarray | None] | None = None
+    alpha: Sequence[float | None] | None = None
 
 
 class Adapter(Protocol):
-    """One implementation under test."""
+    """One implementation under test.
+
+    Attributes:
+        optimizer: Which vectors it is checked against: AlphaAdam, AdamW or CautiousAdamW.
+        skips: Flags of tests that mean nothing for it, with the reason.
+    """
+
+    optimizer: ClassVar[str]
+    skips: ClassVar[Mapping[str, str]]
 
     def versions(self) -> dict[str, str]:
         """Name and version of the implementation and of what it runs on."""
@@ -51,43 +67,81 @@ class Adapter(Protocol):
     ) -> None:
         """Give the constructed optimizer its parameters and, unless None, its state after ``step`` steps."""
 
+    def add(self, params: list[np.ndarray]) -> None:
+        """Give it further parameters, after those that it has."""
+
     def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
-        """Take one step."""
+        """Take one step; a gradient that is None is absent."""
 
 
-#: Name on the command line -> module, and the Keras backend it needs.
+#: Name on the command line -> class, and the Keras backend it needs.
 ADAPTERS: dict[str, tuple[str, str | None]] = {
-    "torch": ("suite.adapters.torch", None),
-    "optax": ("suite.adapters.optax", None),
-    "keras-torch": ("suite.adapters.keras", "torch"),
-    "keras-jax": ("suite.adapters.keras", "jax"),
-    "keras-tensorflow": ("suite.adapters.keras", "tensorflow"),
+    "torch": ("suite.adapters.torch:AlphaAdam", None),
+    "optax": ("suite.adapters.optax:AlphaAdam", None),
+    "keras-torch": ("suite.adapters.keras:AlphaAdam", "torch"),
+    "keras-jax": ("suite.adapters.keras:AlphaAdam", "jax"),
+    "keras-tensorflow": ("suite.adapters.keras:AlphaAdam", "tensorflow"),
+    "torch-adamw": ("suite.adapters.torch:AdamW", None),
+    "optax-adamw": ("suite.adapters.optax:AdamW", None),
+    "keras-adamw": ("suite.adapters.keras:AdamW", "jax"),
+    "torch-cautious": ("suite.adapters.torch:CautiousAdamW", None),
+}
+
+#: Names that stand for several adapters.
+GROUPS = {
+    "keras": ["keras-torch", "keras-jax", "keras-tensorflow"],
+    "stock": ["torch-adamw", "optax-adamw", "keras-adamw"],
 }
 
 
 def expand(names: Sequence[str]) -> list[str]:
-    """The adapters that ``names`` stand for: ``keras`` is Keras on each of its backends.
+    """The adapters that ``names`` stand for, each once.
 
     Raises:
-        ValueError: A name is unknown.
+        ValueError: A name is unknown, or names a file or class that is not there.
     """
     expanded: list[str] = []
     for name in names:
-        if name == "keras":
-            expanded += [known for known in ADAPTERS if known.startswith("keras-")]
-        elif name in ADAPTERS:
+        if name in GROUPS:
+            expanded += GROUPS[name]
+        elif name in ADAPTERS or _is_file(name):
             expanded.append(name)
         else:
-            known_names = ", ".join([*ADAPTERS, "keras (all of its backends)"])
-            raise ValueError(f"--adapter {name}: unknown. Choose from: {known_names}.")
+            known = [*ADAPTERS, *(f"{group} ({', '.join(members)})" for group, members in GROUPS.items())]
+            raise ValueError(
+                f"--adapter {name}: unknown. Choose from: {', '.join(known)}, or path/to/file.py:ClassName."
+            )
     return list(dict.fromkeys(expanded))
+
+
+def _is_file(name: str) -> bool:
+    path, separator, class_name = name.rpartition(":")
+    if not (separator and path.endswith(".py")):
+        return False
+    if not Path(path).is_file():
+        raise ValueError(f"--adapter {name}: there is no file {path}.")
+    if not class_name.isidentifier():
+        raise ValueError(f"--adapter {name}: {class_name!r} is no name of a class. Write path/to/file.py:ClassName.")
+    return True
 
 
 def create(name: str) -> Adapter:
     """Import and make an adapter. Keras reads its backend once per process, so call this in a process of its own."""
-    module, keras_backend = ADAPTERS[name]
+    target, keras_backend = ADAPTERS.get(name, (name, None))
     if keras_backend:
         os.environ["KERAS_BACKEND"] = keras_backend
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets on stderr otherwise
-    adapter: Adapter = importlib.import_module(module).Adapter()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets on stderr otherwise
+    module, _, class_name = target.rpartition(":")
+    loaded = importlib.import_module(module) if name in ADAPTERS else _load_file(Path(module))
+    adapter: Adapter = getattr(loaded, class_name)()
     return adapter
+
+
+def _load_file(path: Path) -> Any:
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    assert specification is not None  # its name ends with .py
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[path.stem] = module
+    specification.loader.exec_module(module)
+    return module

@@ -1,18 +1,28 @@
-"""Adapter for alphaadam.keras, on the backend that KERAS_BACKEND names."""
+"""Adapters for Keras 3 on the backend that KERAS_BACKEND names: alphaadam.keras, and Keras' own AdamW."""
 
 import importlib.metadata
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 
 import alphaadam
-from alphaadam.keras import AlphaAdam
-from suite.adapters import Observation
+import alphaadam.keras
+from suite.adapters import Observation, UnsupportedError
 
 
-class Adapter:
-    """AlphaAdam on Keras 3."""
+class _Keras:
+    """What both have in common. Steps run eagerly: compiling each test would take ten times as long."""
+
+    optimizer: ClassVar[str]
+    skips: ClassVar[Mapping[str, str]] = {
+        "PerTensorStep": "Keras counts the steps of the optimizer",
+        "LateParameter": "a Keras optimizer is built for all variables at once",
+    }
+
+    def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
+        raise NotImplementedError
 
     def versions(self) -> dict[str, str]:
         backend = keras.backend.backend()
@@ -24,7 +34,9 @@ class Adapter:
         given["learning_rate"] = given.pop("lr")
         given["beta_1"], given["beta_2"] = given.pop("beta1"), given.pop("beta2")
         given["epsilon"] = given.pop("eps")
-        AlphaAdam(**given)
+        if given.pop("maximize"):
+            raise UnsupportedError("Keras optimizers do not maximize")
+        self._make(dict(given))
         self._arguments = given
 
     def load(
@@ -35,13 +47,17 @@ class Adapter:
         v: list[np.ndarray] | None,
         step: int,
     ) -> None:
-        keras.config.set_floatx(dtype)  # the learning rate is a variable of this type
+        if dtype.startswith("complex"):
+            raise UnsupportedError("complex variables are refused")
+        # The learning rate is a variable of this type; beside half-precision variables it is float32, as in Keras.
+        keras.config.set_floatx("float64" if dtype == "float64" else "float32")
         if keras.backend.backend() == "jax":
             import jax
 
             jax.config.update("jax_enable_x64", dtype == "float64")
-        self._variables = [keras.Variable(array, dtype=dtype) for array in params]
-        self._optimizer = AlphaAdam(**self._arguments, record_diagnostics=True)
+        self._variables = [keras.Variable(_tensor(array, dtype), dtype=dtype) for array in params]
+        self._dtype = dtype
+        self._optimizer = self._make(dict(self._arguments))
         self._optimizer.build(self._variables)
         self._moments = [
             [variable for variable in self._optimizer.variables if variable.name.endswith(name)]
@@ -51,27 +67,71 @@ class Adapter:
             self._optimizer.iterations.assign(step)
             for variables, arrays in zip(self._moments, (m, v), strict=True):
                 for variable, array in zip(variables, arrays, strict=True):
-                    variable.assign(array)
+                    variable.assign(_tensor(array, dtype))
+
+    def add(self, params: list[np.ndarray]) -> None:
+        raise UnsupportedError(self.skips["LateParameter"])
 
     def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
         self._optimizer.learning_rate = lr
         present = [
-            (keras.ops.convert_to_tensor(gradient), variable)
+            (_tensor(gradient, self._dtype), variable)
             for gradient, variable in zip(gradients, self._variables, strict=True)
             if gradient is not None
         ]
+        self._took_part = {id(variable) for _, variable in present}
         self._optimizer.apply(*map(list, zip(*present, strict=True)))
-        diagnostics = [self._optimizer.diagnostics(variable) for variable in self._variables]
         return Observation(
             params=list(map(_array, self._variables)),
             m=list(map(_array, self._moments[0])),
             v=list(map(_array, self._moments[1])),
-            mask=[_array(item.mask) for item in diagnostics],
-            alpha=[float(_array(item.alpha)) for item in diagnostics],
         )
 
 
+class AlphaAdam(_Keras):
+    """alphaadam.keras.AlphaAdam."""
+
+    optimizer = "AlphaAdam"
+
+    def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
+        return alphaadam.keras.AlphaAdam(**arguments, record_diagnostics=True)
+
+    def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
+        seen = super().step(gradients, lr)
+        diagnostics = [
+            self._optimizer.diagnostics(variable) if id(variable) in self._took_part else None
+            for variable in self._variables
+        ]
+        mask = [item and _array(item.mask) for item in diagnostics]
+        return Observation(
+            seen.params, seen.m, seen.v, mask, [item and float(_array(item.alpha)) for item in diagnostics]
+        )
+
+
+class AdamW(_Keras):
+    """keras.optimizers.AdamW, whose eps is added before bias correction whatever the vectors say."""
+
+    optimizer = "AdamW"
+
+    def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
+        del arguments["eps_placement"]
+        return keras.optimizers.AdamW(**arguments)
+
+
+def _tensor(array: np.ndarray, dtype: str) -> Any:
+    """A tensor of the backend. PyTorch takes no bfloat16 from NumPy: half precision goes through float32, exactly."""
+    if dtype in ("bfloat16", "float16"):
+        return keras.ops.cast(keras.ops.convert_to_tensor(array.astype(np.float32)), dtype)
+    return keras.ops.convert_to_tensor(array)
+
+
 def _array(variable: Any) -> np.ndarray:
+    dtype = keras.backend.standardize_dtype(variable.dtype)
+    if dtype == "bfloat16":
+        import ml_dtypes
+
+        wide = keras.ops.convert_to_numpy(keras.ops.cast(variable.value, "float32"))
+        return wide.astype(ml_dtypes.bfloat16)
     return np.array(keras.ops.convert_to_numpy(variable.value))
 
 

@@ -1,26 +1,35 @@
-"""Adapter for alphaadam.torch."""
+"""Adapters for PyTorch: alphaadam.torch, and torch's own AdamW."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+import ml_dtypes
 import numpy as np
 import torch
+from torch import Tensor
 
 import alphaadam
-from alphaadam.torch import AlphaAdam
-from suite.adapters import Observation
+import alphaadam.torch
+from suite.adapters import Observation, UnsupportedError
 
 
-class Adapter:
-    """AlphaAdam on PyTorch. The prior state arrives as an AdamW checkpoint would."""
+class _Torch:
+    """What the optimizers of PyTorch have in common. The prior state arrives as a checkpoint would."""
+
+    optimizer: ClassVar[str]
+    skips: ClassVar[Mapping[str, str]] = {"SharedStep": "PyTorch counts the steps of each parameter by itself"}
+
+    def _make(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
+        raise NotImplementedError
 
     def versions(self) -> dict[str, str]:
         return {"alphaadam": alphaadam.__version__, "torch": torch.__version__}
 
     def construct(self, hyperparameters: dict[str, Any]) -> None:
-        given = dict(hyperparameters)
-        given["betas"] = (given.pop("beta1"), given.pop("beta2"))
-        self._arguments = given
-        self._optimizer = AlphaAdam([torch.zeros(1)], **given)
+        self._hyperparameters = dict(hyperparameters)
+        betas = (self._hyperparameters.pop("beta1"), self._hyperparameters.pop("beta2"))
+        self._hyperparameters["betas"] = betas
+        self._make([torch.zeros(1)], dict(self._hyperparameters))
 
     def load(
         self,
@@ -30,31 +39,87 @@ class Adapter:
         v: list[np.ndarray] | None,
         step: int,
     ) -> None:
-        self._params = [torch.nn.Parameter(torch.from_numpy(array)) for array in params]
-        self._optimizer = AlphaAdam(self._params, **self._arguments, record_diagnostics=True)
+        self._params = [torch.nn.Parameter(_tensor(array)) for array in params]
+        self._optimizer = self._make(self._params, dict(self._hyperparameters))
         if m is not None and v is not None:
             state = self._optimizer.state_dict()
             state["state"] = {
                 index: {
                     "step": torch.tensor(float(step)),
-                    "exp_avg": torch.from_numpy(first),
-                    "exp_avg_sq": torch.from_numpy(second),
+                    "exp_avg": _tensor(first),
+                    "exp_avg_sq": _tensor(second),
                 }
                 for index, (first, second) in enumerate(zip(m, v, strict=True))
             }
             self._optimizer.load_state_dict(state)
 
+    def add(self, params: list[np.ndarray]) -> None:
+        late = [torch.nn.Parameter(_tensor(array)) for array in params]
+        self._optimizer.add_param_group({"params": late})
+        self._params += late
+
     def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
-        self._optimizer.param_groups[0]["lr"] = lr
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
         for parameter, gradient in zip(self._params, gradients, strict=True):
-            parameter.grad = None if gradient is None else torch.from_numpy(gradient)
+            parameter.grad = None if gradient is None else _tensor(gradient)
         self._optimizer.step()
-        states = [self._optimizer.state[parameter] for parameter in self._params]
-        diagnostics = [self._optimizer.diagnostics[parameter] for parameter in self._params]
         return Observation(
-            params=[parameter.detach().numpy().copy() for parameter in self._params],
-            m=[state["exp_avg"].numpy().copy() for state in states],
-            v=[state["exp_avg_sq"].numpy().copy() for state in states],
-            mask=[item.mask.numpy() for item in diagnostics],
-            alpha=[item.alpha.item() for item in diagnostics],
+            params=[_array(parameter) for parameter in self._params],
+            m=[self._moment(parameter, "exp_avg") for parameter in self._params],
+            v=[self._moment(parameter, "exp_avg_sq") for parameter in self._params],
         )
+
+    def _moment(self, parameter: Tensor, name: str) -> np.ndarray:
+        """A moment; zero before the parameter's first step, when there is no state yet."""
+        return _array(self._optimizer.state[parameter].get(name, torch.zeros_like(parameter)))
+
+
+class AlphaAdam(_Torch):
+    """alphaadam.torch.AlphaAdam."""
+
+    optimizer = "AlphaAdam"
+
+    def _make(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
+        return alphaadam.torch.AlphaAdam(params, **hyperparameters, record_diagnostics=True)
+
+    def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
+        seen = super().step(gradients, lr)
+        diagnostics = [self._optimizer.diagnostics.get(parameter) for parameter in self._params]  # type: ignore[attr-defined]
+        mask = [item and item.mask.numpy() for item in diagnostics]
+        return Observation(seen.params, seen.m, seen.v, mask, [item and item.alpha.item() for item in diagnostics])
+
+
+class CautiousAdamW(AlphaAdam):
+    """Cautious AdamW as a setting of AlphaAdam."""
+
+    optimizer = "CautiousAdamW"
+
+    def _make(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
+        if hyperparameters.pop("eps_placement") != "after-bias-correction":
+            raise UnsupportedError("AlphaAdam adds eps after bias correction")
+        return super()._make(params, {**hyperparameters, "masking": "sync", "alpha": "count"})
+
+
+class AdamW(_Torch):
+    """torch.optim.AdamW, whose eps is added after bias correction whatever the vectors say."""
+
+    optimizer = "AdamW"
+
+    def _make(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
+        del hyperparameters["eps_placement"]
+        return torch.optim.AdamW(params, **hyperparameters, foreach=False)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """A tensor of its own memory; torch reads bfloat16 from NumPy only as its bits."""
+    if array.dtype == ml_dtypes.bfloat16:
+        return torch.from_numpy(array.view(np.uint16).copy()).view(torch.bfloat16)
+    return torch.from_numpy(array.copy())
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    tensor = tensor.detach()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.view(torch.uint16).numpy().copy().view(ml_dtypes.bfloat16)
+    return tensor.numpy().copy()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from suite.cases.model import InvalidCase
 
+OPTIMIZER = "AlphaAdam"
 HEADER = ["Each test changes one hyperparameter of the defaults to a value that an implementation must reject."]
 NOTES: dict[str, dict[str, object]] = {}
 

@@ -2,21 +2,15 @@
 
 from collections.abc import Iterator
 
-from suite.cases.model import SETTINGS, Case, Tensor, vector
+from suite.cases.model import FULL, HALF, SETTINGS, Case, Tensor, vector
+from suite.cases.notes import notes
 
+OPTIMIZER = "AlphaAdam"
 HEADER = [
     "Cases that decide the mask: agreement, disagreement, zeros, no history, and products that underflow.",
     "The mask is exact: it is a function of the stored moment and the gradient (async), or kept away from 0 (sync).",
 ]
-NOTES: dict[str, dict[str, object]] = {
-    "ProductUnderflow": {
-        "kind": "Numerical",
-        "description": "The product of moment and gradient is positive but below the smallest number of the dtype.",
-        "effect": "An implementation that multiplies and compares with 0 masks the coordinate. The sign of the product "
-        "is decided by the two signs.",
-        "links": [],
-    },
-}
+NOTES = notes("ProductUnderflow", "NegativeZero", "MaskBoundary", "Subnormal")
 
 _PARAMS = (vector(1.0, -0.5, 2.0, 0.75),)
 _V = (vector(0.25, 0.5, 0.125, 1.0),)
@@ -67,35 +61,72 @@ _SITUATIONS: list[tuple[str, str, Tensor, Tensor]] = [
 ]
 
 #: Moment and gradient per dtype whose product underflows; each is far from the smallest number itself.
-TINY = {"float32": 1e-25, "float64": 1e-200}
+_TINY = {"float32": 1e-25, "bfloat16": 1e-25, "float16": 2.0**-14, "float64": 1e-200}
+
+_SUBNORMAL = {"float32": 2.0**-135, "float64": 2.0**-1060}
 
 
 def cases() -> Iterator[Case]:
     """All cases of this topic."""
     for name, setting in SETTINGS.items():
         for what, comment, m, gradient in _SITUATIONS:
-            yield Case(f"{name}/{what}", comment, setting, _PARAMS, [(gradient,)], m=(m,), v=_V, step=6)
+            yield Case(
+                f"{name}/{what}", comment, setting, _PARAMS, [(gradient,)], m=(m,), v=_V, step=6, dtypes=FULL + HALF
+            )
         yield Case(
             f"{name}/all-gradients-zero-without-history",
             "nothing has moved yet: u is 0, and alpha is not 0/0",
             setting,
             _PARAMS,
             [(vector(0.0, 0.0, 0.0, 0.0),)],
+            dtypes=FULL + HALF,
         )
-
-
-def dtype_cases(dtype: str) -> Iterator[Case]:
-    """Cases whose data depend on the dtype."""
-    tiny = TINY[dtype]
-    for name, setting in SETTINGS.items():
+        for dtype, tiny in _TINY.items():
+            yield Case(
+                f"{name}/product-underflows",
+                "two coordinates agree, two disagree, and every product of a tiny pair is 0 in the dtype",
+                setting,
+                _PARAMS,
+                [(vector(tiny, -tiny / 4, -tiny / 8, 0.5),)],
+                m=(vector(tiny, tiny * 2, -tiny, 0.5),),
+                v=_V,
+                step=6,
+                flags=("ProductUnderflow",),
+                dtypes=(dtype,),
+            )
         yield Case(
-            f"{name}/product-underflows",
-            "two coordinates agree, two disagree, and every product of a tiny pair is 0 in the dtype",
+            f"{name}/negative-zeros",
+            "-0.0 is no history and no direction",
             setting,
             _PARAMS,
-            [(vector(tiny, -tiny / 4, -tiny / 8, 0.5),)],
-            m=(vector(tiny, tiny * 2, -tiny, 0.5),),
+            [(vector(-0.0, 0.5, -0.0, -0.5),)],
+            m=(vector(0.5, -0.0, -0.0, -0.75),),
             v=_V,
             step=6,
-            flags=("ProductUnderflow",),
+            flags=("NegativeZero",),
         )
+        yield Case(
+            f"{name}/new-moment-is-zero",
+            "history and news cancel exactly: the new moment has no sign",
+            {**setting, "beta1": 0.5},
+            _PARAMS,
+            [(vector(-0.5, 0.25, 1.0, -0.5),)],
+            m=(vector(0.5, -0.25, 0.75, -1.0),),
+            v=_V,
+            step=6,
+            flags=("MaskBoundary",),
+            ill_conditioned=True,
+        )
+        for dtype, subnormal in _SUBNORMAL.items():
+            yield Case(
+                f"{name}/subnormal",
+                "a subnormal moment is a history, unless the hardware flushes it",
+                setting,
+                _PARAMS,
+                [(vector(0.5, -0.25, subnormal, 0.5),)],
+                m=(vector(subnormal, subnormal, 0.75, 0.5),),
+                v=_V,
+                step=6,
+                flags=("Subnormal",),
+                dtypes=(dtype,),
+            )

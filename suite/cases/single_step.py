@@ -4,10 +4,25 @@ The data keep |m_t| above half the sum of its terms' sizes, so that 8 ulp hold f
 moment update.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from suite.cases.model import SETTINGS, Case, matrix, scalar, vector
+from suite.cases.model import (
+    COMPLEX,
+    FULL,
+    HALF,
+    OTHER_SETTINGS,
+    SETTINGS,
+    Case,
+    block,
+    empty,
+    matrix,
+    negated,
+    scalar,
+    vector,
+)
 
+OPTIMIZER = "AlphaAdam"
 HEADER = [
     "One step of AlphaAdam from a stated prior state, for the settings of the paper's ablation and Cautious AdamW.",
     "Every tensor has its own alpha.",
@@ -20,20 +35,17 @@ _M = (matrix([0.125, 0.25, 0.75], [0.5, -0.25, -0.375]), vector(-0.5, 0.25, 0.5,
 _V = (matrix([0.0625, 0.25, 1.0], [0.5, 0.03125, 2.0]), vector(1.0, 0.125, 0.25, 0.015625))
 
 
+_PRIOR: dict[str, Any] = {"m": _M, "v": _V}
+
+
 def cases() -> Iterator[Case]:
     """All cases of this topic."""
     for name, setting in SETTINGS.items():
         yield from _cases_of(name, setting)
-    yield Case(
-        "alpha/number",
-        "alpha is the number given, not a rule",
-        {"masking": "async", "alpha": 0.375},
-        _PARAMS,
-        [_GRADIENTS],
-        m=_M,
-        v=_V,
-        step=4,
-    )
+    for name, setting in OTHER_SETTINGS.items():
+        yield Case(
+            f"{name}/fifth-step", "a combination beside the ablation", setting, _PARAMS, [_GRADIENTS], **_PRIOR, step=4
+        )
     for rule, cap in (("norm", 1.0625), ("count", 1.125)):
         yield Case(
             f"alpha/{rule}-at-its-cap",
@@ -41,62 +53,48 @@ def cases() -> Iterator[Case]:
             {"masking": "async", "alpha": rule, "alpha_max": cap},
             _PARAMS,
             [_GRADIENTS],
-            m=_M,
-            v=_V,
+            **_PRIOR,
             step=4,
         )
-    yield Case(
-        "alpha/count-async",
-        "the count of selected coordinates is taken per tensor",
-        {"masking": "async", "alpha": "count"},
-        _PARAMS,
-        [_GRADIENTS],
-        m=_M,
-        v=_V,
-        step=4,
-    )
 
 
-def _cases_of(name: str, setting: dict[str, object]) -> Iterator[Case]:
-    yield Case(f"{name}/first-step", "no history: the async mask selects everything", setting, _PARAMS, [_GRADIENTS])
+def _cases_of(name: str, setting: dict[str, Any]) -> Iterator[Case]:
     yield Case(
-        f"{name}/fifth-step",
-        "some coordinates agree with their history, some do not",
+        f"{name}/first-step",
+        "no history: the async mask selects everything",
         setting,
         _PARAMS,
         [_GRADIENTS],
-        m=_M,
-        v=_V,
-        step=4,
+        dtypes=FULL + HALF,
     )
-    yield Case(
-        f"{name}/no-weight-decay",
-        "masked coordinates stay where they are",
-        {**setting, "weight_decay": 0.0},
-        _PARAMS,
-        [_GRADIENTS],
-        m=_M,
-        v=_V,
-        step=4,
-    )
-    yield Case(
-        f"{name}/large-weight-decay",
+
+    def later(what: str, comment: str, step: int = 4, dtypes: Sequence[str] = FULL, **changes: Any) -> Case:
+        return Case(
+            f"{name}/{what}", comment, {**setting, **changes}, _PARAMS, [_GRADIENTS], **_PRIOR, step=step, dtypes=dtypes
+        )
+
+    yield later("second-step", "the bias correction of the second moment is largest with a history", step=1)
+    yield later("fifth-step", "some coordinates agree with their history, some do not", dtypes=FULL + HALF)
+    yield later("late-step", "both bias corrections are near 1", step=99_999, dtypes=FULL + HALF)
+    yield later("very-late-step", "powers of the betas underflow: both bias corrections are 1", step=9_999_999)
+    yield later("no-weight-decay", "masked coordinates stay where they are", weight_decay=0.0)
+    yield later(
+        "large-weight-decay",
         "decay reaches masked coordinates too, and is not scaled by alpha",
-        {**setting, "weight_decay": 2.0, "lr": 0.015625},
-        _PARAMS,
-        [_GRADIENTS],
-        m=_M,
-        v=_V,
-        step=4,
+        weight_decay=2.0,
+        lr=0.015625,
+        dtypes=FULL + HALF,
     )
+    yield later("large-eps", "eps is added to the root, after bias correction", eps=0.125)
+    yield later("no-eps", "eps may be 0 where no second moment is", eps=0.0)
+    yield later("lr-zero", "nothing moves, decay included, but the moments", lr=0.0, weight_decay=0.5)
     yield Case(
-        f"{name}/large-eps",
-        "eps is added to the root, after bias correction",
-        {**setting, "eps": 0.125},
+        f"{name}/maximize",
+        "the gradient is negated before the mask sees it",
+        {**setting, "maximize": True},
         _PARAMS,
-        [_GRADIENTS],
-        m=_M,
-        v=_V,
+        [tuple(map(negated, _GRADIENTS))],
+        **_PRIOR,
         step=4,
     )
     yield Case(
@@ -107,24 +105,15 @@ def _cases_of(name: str, setting: dict[str, object]) -> Iterator[Case]:
         [(vector(3e-7, -2e-8),)],
     )
     yield Case(
-        f"{name}/late-step",
-        "both bias corrections are near 1",
+        f"{name}/shapes",
+        "an empty tensor, one without dimensions, vectors, a matrix and a 4-d tensor; each has one alpha",
         setting,
-        _PARAMS,
-        [_GRADIENTS],
-        m=_M,
-        v=_V,
-        step=99_999,
-    )
-    yield Case(
-        f"{name}/zero-dimensional",
-        "a tensor without dimensions beside two with; each has one alpha",
-        setting,
-        (scalar(1.5), vector(0.5, -0.5, 1.25), matrix([2.0], [-1.0])),
-        [(scalar(-0.75), vector(0.5, 0.25, -1.0), matrix([1.0], [0.25]))],
-        m=(scalar(-0.5), vector(0.25, -0.5, -0.125), matrix([0.375], [0.5])),
-        v=(scalar(0.5), vector(0.25, 0.125, 0.5), matrix([0.75], [0.25])),
+        (empty(), scalar(1.5), vector(0.5, -0.5, 1.25), matrix([2.0], [-1.0]), block(1.0, -0.75, 0.5, -1.5)),
+        [(empty(), scalar(-0.75), vector(0.5, 0.25, -1.0), matrix([1.0], [0.25]), block(-0.25, 0.5, 2.0, -0.5))],
+        m=(empty(), scalar(-0.5), vector(0.25, -0.5, -0.125), matrix([0.375], [0.5]), block(0.5, 0.25, 0.5, 0.75)),
+        v=(empty(), scalar(0.5), vector(0.25, 0.125, 0.5), matrix([0.75], [0.25]), block(0.25, 0.5, 0.5, 1.0)),
         step=2,
+        dtypes=FULL + HALF,
     )
     yield Case(
         f"{name}/other-betas",
@@ -132,7 +121,26 @@ def _cases_of(name: str, setting: dict[str, object]) -> Iterator[Case]:
         {**setting, "beta1": 0.5, "beta2": 0.75},
         _PARAMS,
         [(matrix([2.0, -4.0, 0.25], [-0.125, 3.0, 8.0]), vector(4.0, -0.0625, 3.0, -0.5))],
-        m=_M,
-        v=_V,
+        **_PRIOR,
         step=1,
+    )
+    yield Case(
+        f"{name}/beta1-zero",
+        "the first moment is the gradient: its bias correction is 1, not 1 - 0^0",
+        {**setting, "beta1": 0.0},
+        _PARAMS,
+        [_GRADIENTS],
+        **_PRIOR,
+        step=4,
+    )
+    yield Case(
+        f"{name}/complex",
+        "real and imaginary part are coordinates of their own, in mask, norms and count",
+        setting,
+        (vector(1.0 + 0.5j, -0.75 + 2.0j), scalar(0.5 - 1.0j)),
+        [(vector(0.5 - 1.0j, 2.0 + 0.25j), scalar(-0.125 + 0.5j))],
+        m=(vector(0.25 + 0.5j, 0.125 - 0.5j), scalar(-0.5 - 0.25j)),
+        v=(vector(0.5 + 0.25j, 1.0 + 0.125j), scalar(0.25 + 0.5j)),
+        step=4,
+        dtypes=COMPLEX,
     )

@@ -4,41 +4,43 @@ import math
 import random
 from collections.abc import Iterator
 
-from suite.cases.model import DEFAULTS, SETTINGS, TRAJECTORY_CONDITIONING, Case, Tensor
+from suite.cases.model import FULL, HALF, SETTINGS, TRAJECTORY_CONDITIONING, Case, Tensor
+from suite.cases.notes import notes
 
+OPTIMIZER = "AlphaAdam"
 HEADER = [
     "Twelve steps from a fresh start. The gradients are stated, so the trajectory does not depend on any model.",
     "The gradients keep every value that decides a mask away from 0.",
 ]
-NOTES: dict[str, dict[str, object]] = {}
+NOTES = notes("PerTensorStep", "SharedStep", "LateParameter")
 
 STEPS = 12
 _SHAPES = ((2, 3), (4,), (), (2, 1, 2))
 # With beta1 = 1/2 a moment forgets quickly: gradients of mixed signs flip it often, and it is never close to 0.
 _BETAS = {"beta1": 0.5, "beta2": 0.9}
-_BETA1S = (_BETAS["beta1"], DEFAULTS["beta1"])
+_BETA1S = (_BETAS["beta1"], 0.9)
 
 
 def cases() -> Iterator[Case]:
     """All cases of this topic."""
     for name, setting in SETTINGS.items():
-        params, gradients = _data(seed=7)
-        yield Case(f"{name}/decay", "a free run with weight decay", {**setting, **_BETAS}, params, gradients)
+        params, gradients = data(seed=7)
         yield Case(
-            f"{name}/no-decay",
-            "a free run without weight decay",
-            {**setting, **_BETAS, "weight_decay": 0.0},
+            f"{name}/decay",
+            "a free run with weight decay",
+            {**setting, **_BETAS},
             params,
             gradients,
+            dtypes=FULL + HALF,
         )
-        params, gradients = _data(seed=11)
+        params, gradients = data(seed=11)
         yield Case(
             f"{name}/warmup-cosine",
             "a learning-rate schedule; the last rate is 0 and moves nothing, decay included, but the moments",
             {**setting, **_BETAS, "weight_decay": 0.25},
             params,
             gradients,
-            lrs=[_warmup_cosine(step) for step in range(STEPS)],
+            lrs=[warmup_cosine(step) for step in range(STEPS)],
         )
         yield Case(
             f"{name}/default-betas",
@@ -47,16 +49,41 @@ def cases() -> Iterator[Case]:
             params,
             gradients,
         )
+        absent = [
+            [None if index == 1 and step % 3 == 1 else g for index, g in enumerate(tensors)]
+            for step, tensors in enumerate(data(seed=13)[1])
+        ]
+        for flag in ("PerTensorStep", "SharedStep"):
+            yield Case(
+                f"{name}/absent-gradients-{'own-count' if flag == 'PerTensorStep' else 'one-count'}",
+                "the second tensor has no gradient in every third step, and stays as it is, decay included",
+                dict(setting),
+                data(seed=13)[0],
+                absent,
+                flags=(flag,),
+            )
+        yield Case(
+            f"{name}/late-parameter",
+            "the last tensor is added after four steps, and starts at its own first step",
+            dict(setting),
+            data(seed=17)[0],
+            [
+                [None if index == len(tensors) - 1 and step < 4 else g for index, g in enumerate(tensors)]
+                for step, tensors in enumerate(data(seed=17)[1])
+            ],
+            joins=[1, 1, 1, 5],
+            flags=("PerTensorStep", "LateParameter"),
+        )
 
 
-def _warmup_cosine(step: int) -> float:
+def warmup_cosine(step: int) -> float:
     """The rate of step 0, 1, ...: a rise over three steps, then a half cosine down to exactly 0."""
     if step < 3:
         return 0.01 * (step + 1) / 3
     return round(0.005 * (1 + math.cos(math.pi * (step - 2) / (STEPS - 3))), 6)
 
 
-def _data(seed: int) -> tuple[list[Tensor], list[list[Tensor]]]:
+def data(seed: int) -> tuple[list[Tensor], list[list[Tensor]]]:
     """Parameters of size 1/2 to 2, and gradients of size 1/4 to 1 with random signs."""
     generator = random.Random(seed)
 

@@ -2,55 +2,162 @@
 
 import json
 
+import jsonschema
 import pytest
 
 from suite.__main__ import main
-from suite.load import VECTORS
+from suite.load import SCHEMA, VECTORS
+
+EXAMPLE = "suite/examples/numpy_alphaadam.py:NumpyAlphaAdam"
+RESULTS_SCHEMA = json.loads((SCHEMA.parent / "results.schema.json").read_text())
 
 
 @pytest.fixture
-def one_file(tmp_path):
+def folder(tmp_path):
+    """A folder with one vector file."""
     folder = tmp_path / "vectors"
     folder.mkdir()
     (folder / "mask.json").write_text((VECTORS / "mask.json").read_text())
     return folder
 
 
-def test_run_prints_a_matrix_and_writes_every_result(one_file, tmp_path, capsys):
-    output = tmp_path / "new" / "conformance.json"
-    assert main(["run", "--adapter", "torch", "--vectors", str(one_file), "--output", str(output)]) == 0
-    printed = capsys.readouterr().out
+@pytest.fixture
+def run(folder, tmp_path, capsys):
+    """Run adapters on the folder; return the exit status, what was printed and the results, valid by their schema."""
+
+    def run(*arguments):
+        output = tmp_path / "new" / "conformance.json"
+        status = main(["run", "--vectors", str(folder), "--output", str(output), *arguments])
+        document = json.loads(output.read_text())
+        jsonschema.validate(document, RESULTS_SCHEMA)
+        return status, capsys.readouterr().out, document
+
+    return run
+
+
+def test_run_prints_a_matrix_and_writes_every_result(run):
+    status, printed, document = run("--adapter", "torch", "--adapter", EXAMPLE)
+    assert status == 0
     assert "mask.json SingleStep float32" in printed
-    assert "45/45 pass" in printed
-    document = json.loads(output.read_text())
+    assert "60/60 pass" in printed
     assert document["adapters"][0]["versions"].keys() == {"alphaadam", "torch"}
-    assert len(document["results"]) == 90
+    assert len(document["results"]) == 2 * document["suite"]["files"][0]["numberOfTests"]
     assert {r["outcome"] for r in document["results"]} == {"pass"}
 
 
-def test_a_failing_test_is_printed_and_fails_the_run(one_file, tmp_path, capsys):
-    path = one_file / "mask.json"
+def test_tests_are_chosen_by_id_and_by_flag(run):
+    _, _, document = run("--adapter", EXAMPLE, "--only", "alphaadam/*", "--flag", "Subnormal")
+    assert {r["id"] for r in document["results"]} == {"alphaadam/subnormal"}
+
+
+def test_choosing_no_test_at_all_is_no_success(run):
+    status, printed, _ = run("--adapter", EXAMPLE, "--only", "alphaadma/*")
+    assert status == 1
+    assert "no test was run" in printed
+
+
+def spoil(folder):
+    path = folder / "mask.json"
     document = json.loads(path.read_text())
     document["groups"][0]["tests"][0]["steps"][0]["expected"]["mask"][0]["data"] = [1, 0, 1, 1]
+    document["groups"][0]["tests"][1]["steps"][0]["expected"]["alpha"] = [1.5]
     path.write_text(json.dumps(document))
-    output = tmp_path / "conformance.json"
-    assert main(["run", "--adapter", "torch", "--vectors", str(one_file), "--output", str(output)]) == 1
-    printed = capsys.readouterr().out
-    assert "FAIL torch mask.json adamw/all-agree float32" in printed
-    assert "mask[0] differs in 1 of 4 elements, first at element [1]: expected 0, found 1" in printed
 
 
-def test_an_unknown_adapter_is_told_the_known_ones(capsys):
-    assert main(["run", "--adapter", "tourch"]) == 2
-    assert "--adapter tourch: unknown. Choose from: torch, optax, keras-torch" in capsys.readouterr().err
+def test_a_failing_test_is_printed_and_fails_the_run(folder, run):
+    spoil(folder)
+    status, printed, document = run("--adapter", EXAMPLE)
+    assert status == 1
+    assert f"FAIL {EXAMPLE} mask.json adamw/all-agree float32" in printed
+    assert "mask[0] differs in 1 of 4 elements, first at element [1]: expected 0, got 1" in printed
+    assert "alpha[0] differs by" in printed
+    assert "expected 1.5, got 1.0" in printed
+    assert len(document["results"]) == document["suite"]["files"][0]["numberOfTests"]
 
 
-def test_a_corrupted_vector_file_stops_the_run_with_one_line(one_file, tmp_path, capsys):
-    (one_file / "mask.json").write_text("{")
-    output = tmp_path / "conformance.json"
-    output.write_text("the last good results")
-    assert main(["run", "--adapter", "torch", "--vectors", str(one_file), "--output", str(output)]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "mask.json: not JSON" in error
-    assert output.read_text() == "the last good results"
+def test_fail_fast_ends_with_the_first_failure(folder, run):
+    spoil(folder)
+    status, _, document = run("--adapter", EXAMPLE, "--adapter", "torch", "--fail-fast")
+    assert status == 1
+    assert len(document["results"]) == 1
+
+
+def test_a_file_that_cannot_be_used_fails_the_run_and_the_others_go_on(folder, run):
+    text = (VECTORS / "hyperparameters.json").read_text()
+    (folder / "hyperparameters.json").write_text(text[:1000])
+    status, printed, document = run("--adapter", EXAMPLE)
+    assert status == 1
+    assert "hyperparameters.json: not JSON, it may be cut off" in printed
+    assert {r["outcome"] for r in document["results"]} == {"pass"}
+    assert len(document["suite"]["unusable"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("tourch", "--adapter tourch: unknown. Choose from: torch, optax, keras-torch"),
+        ("nowhere.py:Mine", "--adapter nowhere.py:Mine: there is no file nowhere.py"),
+        ("suite/load.py:", "'' is no name of a class. Write path/to/file.py:ClassName"),
+    ],
+)
+def test_an_adapter_that_cannot_be_meant_is_refused(name, message, capsys):
+    assert main(["run", "--adapter", name]) == 2
+    assert message in capsys.readouterr().err
+
+
+BAD_ADAPTERS = {
+    "raise RuntimeError('no license')": "cannot be made.*no license",
+    "import a_library_that_is_not_there": "No module named 'a_library_that_is_not_there'. Install what it needs",
+}
+
+
+@pytest.mark.parametrize("first_line", BAD_ADAPTERS)
+def test_an_adapter_that_cannot_start_is_an_error_and_the_others_go_on(run, tmp_path, first_line):
+    path = tmp_path / "mine.py"
+    path.write_text(first_line)
+    status, printed, document = run("--adapter", f"{path}:Mine", "--adapter", EXAMPLE, "--only", "adamw/all-agree")
+    assert status == 1
+    error = document["adapters"][0]["error"]
+    assert all(part in error for part in BAD_ADAPTERS[first_line].split(".*"))
+    assert error.strip() in printed
+    assert {r["adapter"] for r in document["results"]} == {EXAMPLE}
+
+
+STUBBORN = """
+import os, time
+from suite.examples.numpy_alphaadam import NumpyAlphaAdam
+
+class Stubborn(NumpyAlphaAdam):
+    def load(self, dtype, params, m, v, step):
+        super().load(dtype, params, m, v, step)
+        if m is not None and m[0].flat[0] == 0.03125:  # new-moment-turns
+            os._exit(3)
+        if gradient_free(m):
+            time.sleep(60)
+
+def gradient_free(m):
+    return m is None
+"""
+
+
+def test_a_test_that_crashes_or_hangs_is_an_error_and_the_next_one_runs(run, tmp_path):
+    path = tmp_path / "stubborn.py"
+    path.write_text(STUBBORN)
+    chosen = ["--only", "adamw/*", "--time-limit", "2"]
+    status, _, document = run("--adapter", f"{path}:Stubborn", *chosen)
+    assert status == 1
+    outcomes = {(r["id"], r["dtype"]): r for r in document["results"]}
+    crashed = outcomes["adamw/new-moment-turns", "float32"]
+    assert (crashed["outcome"], "died with exit code 3" in crashed["message"]) == ("error", True)
+    hung = outcomes["adamw/all-gradients-zero-without-history", "float32"]
+    assert (hung["outcome"], "no answer within 2 seconds" in hung["message"]) == ("error", True)
+    assert outcomes["adamw/all-agree", "float16"]["outcome"] == "pass"
+
+
+def test_the_wanted_results_file_is_complete_or_the_old_one(run, folder, tmp_path):
+    run("--adapter", EXAMPLE)
+    output = tmp_path / "new" / "conformance.json"
+    before = output.read_text()
+    (folder / "mask.json").unlink()
+    assert main(["run", "--vectors", str(folder), "--output", str(output), "--adapter", EXAMPLE]) == 2
+    assert output.read_text() == before

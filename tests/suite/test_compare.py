@@ -1,12 +1,13 @@
+import ml_dtypes
 import numpy as np
 import pytest
 
 from suite.compare import difference
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", ml_dtypes.bfloat16])
 def test_neighbours_are_one_ulp_apart(dtype):
-    expected = np.array([1.0, -3.0, 1e-30, 0.0], dtype)
+    expected = np.array([1.0, -3.0, 0.001, 0.0], dtype)
     actual = expected.copy()
     actual[1] = np.nextafter(actual[1], np.array(0, dtype))
     found = difference(actual, expected)
@@ -42,3 +43,11 @@ def test_a_finite_and_a_non_finite_value_are_infinitely_far(actual, expected):
 
 def test_empty_arrays_are_equal():
     assert difference(np.empty((0, 3)), np.empty((0, 3))).ulp == 0
+
+
+def test_complex_numbers_are_compared_part_by_part():
+    expected = np.array([1 + 1j, 2 - 8j], "complex64")
+    actual = expected.copy()
+    actual[1] += np.complex64(2**-20 * 1j)
+    found = difference(actual, expected)
+    assert (found.ulp, found.index) == (1.0, (1, 1))

@@ -50,6 +50,17 @@ def test_an_unknown_dtype(tmp_path, document):
     assert_refused(write(tmp_path, document), "$.groups[0]", "float23")
 
 
+def test_another_version_of_the_format(tmp_path, document):
+    document["specVersion"] = "0.1.0"
+    assert_refused(write(tmp_path, document), "$.specVersion", "version 0.1.0 is not the")
+
+
+def test_two_tests_of_one_name(tmp_path, document):
+    first, second = document["groups"][0]["tests"][:2]
+    first["id"] = second["id"]
+    assert_refused(write(tmp_path, document), "adamw/none-agrees", "2 tests have this id")
+
+
 def test_a_number_of_tests_that_is_not_there(tmp_path, document):
     document["groups"][0]["tests"].pop()
     assert_refused(write(tmp_path, document), "numberOfTests")

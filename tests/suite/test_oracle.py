@@ -5,17 +5,19 @@ from hypothesis import strategies as st
 from mpmath import mpf
 
 from suite.cases.model import DEFAULTS, SETTINGS
-from suite.reference.alphaadam import TensorState, step
-from suite.reference.formats import FORMATS
+from suite.reference.formats import STORED
+from suite.reference.optimizers import as_alphaadam
+from suite.reference.rule import TensorState, step
 
-FORMAT = FORMATS["float64"]
+FORMAT = STORED["float64"]
 
 
 def run(m, g, setting, *, params=None, v=None, t=2, lr=0.5, **changes):
-    state = TensorState(
-        [mpf(x) for x in params or [0.0] * len(m)], [mpf(x) for x in m], [mpf(x) for x in v or [0] * len(m)]
-    )
-    return step(state, [mpf(x) for x in g], t, mpf(lr), {**DEFAULTS, **setting, **changes}, FORMAT)
+    """Take one step; return the tensor after it, and the step."""
+    flat = [list(map(mpf, x)) for x in (params or [0] * len(m), m, v or [0] * len(m))]
+    hyperparameters = as_alphaadam("AlphaAdam", {**DEFAULTS["AlphaAdam"], **setting, **changes})
+    taken = step(TensorState(*flat), list(map(mpf, g)), t, mpf(lr), hyperparameters, FORMAT, FORMAT)
+    return taken.after, taken
 
 
 def test_a_case_by_hand():
@@ -81,3 +83,55 @@ def test_moments_do_not_depend_on_the_setting(pairs):
     m, g = zip(*pairs, strict=True)
     states = [run(m, g, setting)[0] for setting in SETTINGS.values()]
     assert all((state.m, state.v) == (states[0].m, states[0].v) for state in states)
+
+
+@given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=6), st.integers(-8, 8))
+def test_without_eps_the_update_does_not_depend_on_the_scale_of_the_gradients(pairs, exponent):
+    m, g = zip(*pairs, strict=True)
+    scale = 2.0**exponent
+    _, small = run(m, g, SETTINGS["alphaadam"], v=[1.0] * len(m), eps=0.0)
+    scaled = [scale * x for x in m], [scale * x for x in g]
+    _, large = run(*scaled, SETTINGS["alphaadam"], v=[scale**2] * len(m), eps=0.0)
+    assert large.u == small.u
+    assert large.alpha == small.alpha
+
+
+@given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=6), st.randoms(use_true_random=False))
+def test_the_order_of_elements_does_not_matter(pairs, random):
+    shuffled = list(pairs)
+    random.shuffle(shuffled)
+    results = [
+        run(*zip(*some, strict=True), SETTINGS["alphaadam"], v=[1.0] * len(some))[1] for some in (pairs, shuffled)
+    ]
+    assert abs(results[0].alpha - results[1].alpha) < mpf(2) ** -240  # the oracle's sums have 256 bits
+
+
+def test_splitting_a_tensor_changes_alpha_and_stacking_equal_ones_does_not():
+    m, g, v = [1.0, 1.0, 1.0, 1.0], [0.5, 0.5, 0.5, -0.5], [1.0] * 4
+    whole = run(m, g, SETTINGS["alphaadam"], v=v)[1].alpha
+    parts = [run(m[s], g[s], SETTINGS["alphaadam"], v=v[s])[1].alpha for s in (slice(0, 2), slice(2, 4))]
+    assert parts[0] == 1
+    assert parts[1] > whole > 1
+    twice = run(m * 2, g * 2, SETTINGS["alphaadam"], v=v * 2)[1].alpha
+    assert abs(twice - whole) < mpf(2) ** -240
+
+
+@given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=6))
+def test_cautious_adamw_and_adamw_are_settings_of_alphaadam(pairs):
+    m, g = zip(*pairs, strict=True)
+    for optimizer, setting in (("AdamW", "adamw"), ("CautiousAdamW", "cautious")):
+        other = as_alphaadam(optimizer, {**DEFAULTS[optimizer], "lr": 0.5})
+        state = TensorState([mpf(0)] * len(m), list(map(mpf, m)), [mpf(1)] * len(m))
+        taken = step(state, list(map(mpf, g)), 2, mpf(0.5), other, FORMAT, FORMAT)
+        assert taken.after == run(m, g, SETTINGS[setting], v=[1.0] * len(m))[0]
+
+
+def test_the_two_places_of_eps_differ_by_the_bias_correction():
+    """Before it, eps is as large as one after it that is divided by sqrt(1 - beta2^t)."""
+    given = {**DEFAULTS["AdamW"], "eps": 0.125, "beta2": 0.75}
+    results = []
+    for placement, eps in (("before-bias-correction", 0.125), ("after-bias-correction", 0.125 / 0.5)):
+        hyperparameters = as_alphaadam("AdamW", {**given, "eps_placement": placement, "eps": eps})
+        state = TensorState([mpf(1)], [mpf(0)], [mpf(0)])
+        results.append(step(state, [mpf(0.5)], 1, mpf(1), hyperparameters, FORMAT, FORMAT).u)
+    assert results[0] == results[1]

@@ -1,155 +1,237 @@
-"""AlphaAdam in NumPy, and the same with one mistake each that people really make: what the vectors must catch."""
+"""The NumPy example with one mistake each, of the kind that people really make: what the vectors must catch.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+``python -m tests.suite.wrong`` prints which tests catch which.
+"""
 
+import ml_dtypes
 import numpy as np
 
-from suite.adapters import Observation
+from suite.check import all_tests, check
+from suite.examples.numpy_alphaadam import NumpyAlphaAdam
+from suite.load import load_all
 
 
-@dataclass
-class Step:
-    """What one tensor's step needs; a mistake changes one of the functions below."""
-
-    g: np.ndarray
-    old_m: np.ndarray
-    m: np.ndarray
-    t: int
-    h: dict[str, Any]
+class MaskFromTheNewMoment(NumpyAlphaAdam):
+    def mask(self, old_m, m, g):
+        if self.h["masking"] == "async":
+            return (old_m == 0) | (np.sign(m) * np.sign(g) > 0)
+        return super().mask(old_m, m, g)
 
 
-def mask(step: Step) -> np.ndarray:
-    if step.h["masking"] == "none":
-        return np.ones(step.g.shape, bool)
-    if step.h["masking"] == "sync":
-        return np.sign(step.m) * np.sign(step.g) > 0
-    return (step.old_m == 0) | (np.sign(step.old_m) * np.sign(step.g) > 0)
+class MaskFromAProduct(NumpyAlphaAdam):
+    def mask(self, old_m, m, g):
+        if self.h["masking"] == "none":
+            return super().mask(old_m, m, g)
+        deciding = m if self.h["masking"] == "sync" else old_m
+        return (deciding * g > 0) | ((old_m == 0) & (self.h["masking"] == "async"))
 
 
-def direction(m: np.ndarray, v: np.ndarray, t: int, h: dict[str, Any]) -> np.ndarray:
-    return m / (1 - h["beta1"] ** t) / (np.sqrt(v / (1 - h["beta2"] ** t)) + h["eps"])
+class NoHistoryMasksEverything(NumpyAlphaAdam):
+    def mask(self, old_m, m, g):
+        if self.h["masking"] == "async":
+            return np.sign(old_m) * np.sign(g) > 0
+        return super().mask(old_m, m, g)
 
 
-def strength(h: dict[str, Any], a: np.ndarray, u: np.ndarray) -> float:
-    if not isinstance(h["alpha"], str):
-        return h["alpha"]
-    cap = h["alpha_max"] or {"norm": 2.0, "count": 1000.0}[h["alpha"]]
-    if a.all():
-        return 1.0
-    if h["alpha"] == "count":
-        return min(a.size / a.sum(), cap) if a.any() else cap
-    norm, masked = np.linalg.norm(u), np.linalg.norm(a * u)
-    return 1.0 if norm == 0 else min(norm / masked, cap) if masked else cap
+class SignTestNotStrict(NumpyAlphaAdam):
+    def mask(self, old_m, m, g):
+        if self.h["masking"] == "none":
+            return super().mask(old_m, m, g)
+        return np.sign(m if self.h["masking"] == "sync" else old_m) * np.sign(g) >= 0
 
 
-def decay(theta: np.ndarray, a: np.ndarray, lr: float, h: dict[str, Any]) -> np.ndarray:
-    return theta * (1 - lr * h["weight_decay"])
+class SignBitOfZero(NumpyAlphaAdam):
+    def mask(self, old_m, m, g):
+        if self.h["masking"] == "none":
+            return super().mask(old_m, m, g)
+        if self.h["masking"] == "sync":
+            return np.signbit(m) == np.signbit(g)
+        return np.signbit(old_m) == np.signbit(g)
 
 
-class Implementation:
-    """A correct adapter, unless one of its parts is replaced by keyword."""
+class MaskSelects(NumpyAlphaAdam):
+    """Selecting by the mask, where a NaN should have been multiplied by 0."""
 
-    def __init__(self, **parts: Callable) -> None:
-        self.parts = {"mask": mask, "direction": direction, "strength": strength, "decay": decay, **parts}
-
-    def versions(self) -> dict[str, str]:
-        return {"numpy": np.__version__}
-
-    def construct(self, hyperparameters: dict[str, Any]) -> None:
-        self.h = hyperparameters
-
-    def load(self, dtype, params, m, v, step) -> None:
-        self.params = params
-        self.m = m or [np.zeros_like(p) for p in params]
-        self.v = v or [np.zeros_like(p) for p in params]
-        self.t = step
-
-    def step(self, gradients, lr) -> Observation:
-        self.t += 1
-        h, b1, b2 = self.h, self.h["beta1"], self.h["beta2"]
-        one = self.params[0].dtype.type(1)
-        old = self.m
-        self.m = [b1 * m + (1 - b1) * g for m, g in zip(old, gradients, strict=True)]
-        self.v = [b2 * v + (1 - b2) * g * g for v, g in zip(self.v, gradients, strict=True)]
-        steps = [Step(*parts, self.t, h) for parts in zip(gradients, old, self.m, strict=True)]
-        masks = [self.parts["mask"](step) for step in steps]
-        us = [self.parts["direction"](m, v, self.t, h) for m, v in zip(self.m, self.v, strict=True)]
-        alphas = self.strengths(masks, us)
-        self.params = [
-            (self.parts["decay"](p, a, lr, h) - lr * (one * alpha) * (a * u)).astype(p.dtype)
-            for p, a, u, alpha in zip(self.params, masks, us, alphas, strict=True)
-        ]
-        return Observation(self.params, self.m, self.v, masks, alphas)
-
-    def strengths(self, masks: list[np.ndarray], us: list[np.ndarray]) -> list[float]:
-        return [float(self.parts["strength"](self.h, a, u)) for a, u in zip(masks, us, strict=True)]
+    def update_moments(self, index, gradient):
+        mask, u = super().update_moments(index, gradient)
+        return mask, np.where(mask | (self.h["alpha"] == "norm"), u, 0)
 
 
-class AlphaOverAllTensors(Implementation):
-    def strengths(self, masks, us):
-        everything = [np.concatenate([x.ravel() for x in arrays]) for arrays in (masks, us)]
-        return [float(self.parts["strength"](self.h, *everything))] * len(us)
+class EpsInsideTheRoot(NumpyAlphaAdam):
+    def direction(self, m, v, t):
+        h = self.h
+        return (m / (1 - h["beta1"] ** t) / np.sqrt(v / (1 - h["beta2"] ** t) + h["eps"])).astype(m.dtype)
 
 
-def mask_from_the_new_moment(step: Step) -> np.ndarray:
-    if step.h["masking"] == "async":
-        return (step.old_m == 0) | (np.sign(step.m) * np.sign(step.g) > 0)
-    return mask(step)
+class EpsBeforeBiasCorrection(NumpyAlphaAdam):
+    def direction(self, m, v, t):
+        h = self.h
+        root = (np.sqrt(v) + h["eps"]) / np.sqrt(1 - h["beta2"] ** t)
+        return (m / (1 - h["beta1"] ** t) / root).astype(m.dtype)
 
 
-def mask_by_product(step: Step) -> np.ndarray:
-    if step.h["masking"] == "none":
-        return mask(step)
-    deciding = step.m if step.h["masking"] == "sync" else step.old_m
-    return (deciding * step.g > 0) | ((step.old_m == 0) & (step.h["masking"] == "async"))
+class BiasCorrectionOffByOne(NumpyAlphaAdam):
+    def direction(self, m, v, t):
+        return super().direction(m, v, t + 1)
 
 
-def mask_without_history_is_empty(step: Step) -> np.ndarray:
-    return mask(step) if step.h["masking"] != "async" else np.sign(step.old_m) * np.sign(step.g) > 0
+class NoBiasCorrection(NumpyAlphaAdam):
+    def direction(self, m, v, t):
+        return (m / (np.sqrt(v) + m.dtype.type(self.h["eps"]))).astype(m.dtype)
 
 
-def mask_not_strict(step: Step) -> np.ndarray:
-    if step.h["masking"] == "none":
-        return mask(step)
-    return np.sign(step.m if step.h["masking"] == "sync" else step.old_m) * np.sign(step.g) >= 0
+class BiasCorrectionByAFloat32Power(NumpyAlphaAdam):
+    def direction(self, m, v, t):
+        one, b1, b2 = np.float32(1), np.float32(self.h["beta1"]), np.float32(self.h["beta2"])
+        number = m.dtype.type
+        corrections = number(one - b1 ** np.float32(t)), number(one - b2 ** np.float32(t))
+        return (m / corrections[0]) / (np.sqrt(v / corrections[1]) + number(self.h["eps"]))
 
 
-def eps_inside_the_root(m, v, t, h):
-    return m / (1 - h["beta1"] ** t) / np.sqrt(v / (1 - h["beta2"] ** t) + h["eps"])
+class OneCounterForAll(NumpyAlphaAdam):
+    def step(self, gradients, lr):
+        absent = [index for index, g in enumerate(gradients) if g is None]
+        seen = super().step(gradients, lr)
+        for index in absent:
+            self.steps[index] += 1
+        return seen
+
+    def add(self, params):
+        super().add(params)
+        self.steps[-len(params) :] = [self.steps[0]] * len(params)
 
 
-def eps_before_bias_correction(m, v, t, h):
-    return m / (1 - h["beta1"] ** t) / ((np.sqrt(v) + h["eps"]) / np.sqrt(1 - h["beta2"] ** t))
+class DecayMasked(NumpyAlphaAdam):
+    def decay(self, theta, mask, lr):
+        return theta * (1 - lr * self.h["weight_decay"] * mask).astype(theta.dtype)
 
 
-def bias_correction_off_by_one(m, v, t, h):
-    return direction(m, v, t + 1, h)
+class DecayCoupled(NumpyAlphaAdam):
+    def update_moments(self, index, gradient):
+        sign = -1 if self.h["maximize"] else 1
+        decay = sign * self.h["weight_decay"] * self.wide(self.params[index])
+        return super().update_moments(index, (self.wide(gradient) + decay).astype(self.wide(gradient).dtype))
+
+    def decay(self, theta, mask, lr):
+        return theta
 
 
-def decay_masked(theta, a, lr, h):
-    return theta * (1 - lr * h["weight_decay"] * a)
+class DecayWithoutTheRate(NumpyAlphaAdam):
+    def decay(self, theta, mask, lr):
+        return theta * theta.dtype.type(1 - self.h["lr"] * self.h["weight_decay"])
 
 
-def alpha_without_its_cap(h, a, u):
-    return strength({**h, "alpha_max": 1e30}, a, u)
+class DecayMaximized(NumpyAlphaAdam):
+    def decay(self, theta, mask, lr):
+        return super().decay(theta, mask, -lr if self.h["maximize"] else lr)
 
 
-#: Mistake -> (adapter, a case that must catch it, in which quantity).
-WRONG = {
-    "mask from the new moment": (Implementation(mask=mask_from_the_new_moment), "alphaadam/new-moment-turns", "mask"),
-    "mask from an underflowing product": (Implementation(mask=mask_by_product), "cautious/product-underflows", "mask"),
-    "no history masks everything": (Implementation(mask=mask_without_history_is_empty), "alphaadam/first-step", "mask"),
-    "sign test not strict": (Implementation(mask=mask_not_strict), "alphaadam/zero-gradients-with-history", "mask"),
-    "eps inside the root": (Implementation(direction=eps_inside_the_root), "adamw/large-eps", "params"),
-    "eps before bias correction": (
-        Implementation(direction=eps_before_bias_correction),
-        "adamw/small-gradients-at-first-step",
-        "params",
-    ),
-    "bias correction off by one": (Implementation(direction=bias_correction_off_by_one), "adamw/first-step", "params"),
-    "decay masked": (Implementation(decay=decay_masked), "async-mask/large-weight-decay", "params"),
-    "alpha over all tensors at once": (AlphaOverAllTensors(), "alphaadam/fifth-step", "alpha"),
-    "alpha without its cap": (Implementation(strength=alpha_without_its_cap), "alpha/norm-at-its-cap", "alpha"),
+class AlphaOverAllTensors(NumpyAlphaAdam):
+    def alphas(self, masks, updates):
+        mask = np.concatenate([masks[index].ravel() for index in updates])
+        alpha = self.alpha(mask, np.concatenate([u.ravel() for u in updates.values()]))
+        return dict.fromkeys(updates, alpha)
+
+
+class AlphaWithoutItsCap(NumpyAlphaAdam):
+    def alpha(self, mask, u):
+        self.h, h = {**self.h, "alpha_max": 1e300}, self.h
+        alpha = super().alpha(mask, u)
+        self.h = h
+        return alpha
+
+
+class AlphaFromTheUncorrectedUpdate(NumpyAlphaAdam):
+    def alphas(self, masks, updates):
+        uncorrected = {
+            index: self.wide(self.m[index]) / (np.sqrt(self.wide(self.v[index])) + self.h["eps"]) for index in updates
+        }
+        return super().alphas(masks, uncorrected)
+
+
+class AlphaFromAnEmptyMaskIsOne(NumpyAlphaAdam):
+    def alpha(self, mask, u):
+        if isinstance(self.h["alpha"], str) and not mask.any():
+            return 1.0
+        return super().alpha(mask, u)
+
+
+class AlphaIgnoresNan(NumpyAlphaAdam):
+    def alpha(self, mask, u):
+        return super().alpha(mask, np.nan_to_num(u))
+
+
+class MomentsKeptInBfloat16(NumpyAlphaAdam):
+    def moments(self, m, v, g):
+        return tuple(x.astype(ml_dtypes.bfloat16).astype(x.dtype) for x in super().moments(m, v, g))
+
+
+class HalfPrecisionArithmetic(NumpyAlphaAdam):
+    @staticmethod
+    def wide(array):
+        return array
+
+
+class MomentsSwappedInACheckpoint(NumpyAlphaAdam):
+    def load(self, dtype, params, m, v, step):
+        super().load(dtype, params, v, m, step)
+
+
+class MaximizeAfterTheMask(NumpyAlphaAdam):
+    def mask(self, old_m, m, g):
+        return super().mask(old_m, m, -g if self.h["maximize"] else g)
+
+
+class StateForgottenByACheckpoint(NumpyAlphaAdam):
+    def load(self, dtype, params, m, v, step):
+        super().load(dtype, params, m, v, 0)
+
+
+#: Mistake -> a test that must catch it, in this dtype and this quantity.
+WRONG: dict[type[NumpyAlphaAdam], tuple[str, str, str]] = {
+    MaskFromTheNewMoment: ("alphaadam/new-moment-turns", "float32", "mask"),
+    MaskFromAProduct: ("cautious/product-underflows", "float32", "mask"),
+    NoHistoryMasksEverything: ("alphaadam/first-step", "float32", "mask"),
+    SignTestNotStrict: ("cautious/new-moment-is-zero", "float32", "mask"),
+    SignBitOfZero: ("async-mask/negative-zeros", "float32", "mask"),
+    MaskSelects: ("async-mask/nan-gradient", "float32", "params"),
+    EpsInsideTheRoot: ("adamw/large-eps", "float32", "params"),
+    EpsBeforeBiasCorrection: ("adamw/small-gradients-at-first-step", "float32", "params"),
+    BiasCorrectionOffByOne: ("adamw/first-step", "float32", "params"),
+    NoBiasCorrection: ("adamw/first-step", "float32", "params"),
+    BiasCorrectionByAFloat32Power: ("adamw/small-gradients-at-first-step", "float32", "params"),
+    OneCounterForAll: ("adamw/late-parameter", "float32", "params"),
+    DecayMasked: ("async-mask/large-weight-decay", "float32", "params"),
+    DecayCoupled: ("adamw/large-weight-decay", "float32", "m"),
+    DecayWithoutTheRate: ("adamw/warmup-cosine", "float32", "params"),
+    DecayMaximized: ("adamw/maximize", "float32", "params"),
+    AlphaOverAllTensors: ("alphaadam/fifth-step", "float32", "alpha"),
+    AlphaWithoutItsCap: ("alpha/norm-at-its-cap", "float32", "alpha"),
+    AlphaFromTheUncorrectedUpdate: ("alphaadam/large-eps", "float32", "alpha"),
+    AlphaFromAnEmptyMaskIsOne: ("cautious/none-agrees", "float32", "alpha"),
+    AlphaIgnoresNan: ("alphaadam/nan-gradient", "float32", "alpha"),
+    MomentsKeptInBfloat16: ("adamw/fifth-step", "float32", "m"),
+    HalfPrecisionArithmetic: ("adamw/all-gradients-zero-without-history", "float16", "params"),
+    MomentsSwappedInACheckpoint: ("adamw/fifth-step", "float32", "m"),
+    MaximizeAfterTheMask: ("alphaadam/maximize", "float32", "mask"),
+    StateForgottenByACheckpoint: ("adamw/fifth-step", "float32", "params"),
 }
+
+
+def described(mistake: type) -> str:
+    """The class's name as words."""
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in mistake.__name__).strip()
+
+
+def main() -> None:
+    """Print a table: each mistake, and the tests that catch it in float32 and otherwise."""
+    tests = list(all_tests(load_all()))
+    for mistake in WRONG:
+        outcomes = [check(mistake(), test) for test in tests if test.optimizer == mistake.optimizer]
+        caught = [f"{o.id} ({o.dtype})" for o in outcomes if o.outcome == "fail"]
+        more = f" and {len(caught) - 3} more" if len(caught) > 3 else ""
+        print(f"{described(mistake)}: {', '.join(caught[:3])}{more}")
+
+
+if __name__ == "__main__":
+    main()

@@ -162,8 +162,10 @@ class AlphaAdam(keras.optimizers.Optimizer):
             ops.sqrt(v / _bias_correction(self.beta_2, step)) + self.epsilon
         )
         mask = self._mask(old_m, m, g)
-        masked_u = u * ops.cast(mask, dtype)  # a product, not a selection: a NaN stays loud where the mask is 0
-        strength = self._strength(mask, u, masked_u)
+        strength = self._strength(mask, u)
+        # The IEEE product of mask and u, which keeps a NaN loud where the mask is 0: u - u is 0, or NaN. XLA would turn
+        # a multiplication by the mask into a selection that hides it.
+        masked_u = ops.where(mask, u, u - u)
 
         decayed = ops.cast(variable, dtype)
         if self._use_weight_decay(variable):
@@ -207,7 +209,7 @@ class AlphaAdam(keras.optimizers.Optimizer):
             return ops.sign(m) * ops.sign(g) > 0
         return ops.logical_or(old_m == 0, ops.sign(old_m) * ops.sign(g) > 0)
 
-    def _strength(self, mask: Any, u: Any, masked_u: Any) -> Any:
+    def _strength(self, mask: Any, u: Any) -> Any:
         """Alpha as a scalar of the compute dtype."""
         size = math.prod(u.shape)
         if not isinstance(self.alpha, str):
@@ -219,9 +221,13 @@ class AlphaAdam(keras.optimizers.Optimizer):
             # Counted in integers: float32 cannot count past 2^24.
             ratio = size / ops.cast(ops.sum(ops.cast(mask, "int32")), u.dtype)
         else:
+            # ||u|| / ||A*u|| from the squares that the mask keeps and drops: exactly 1 if it drops none, never less.
             # Every backend sums as a tree. The squares underflow where |u| is below about 1e-19; alpha is then 1.
-            norm = ops.sqrt(ops.sum(ops.square(u)))
-            ratio = ops.where(norm == 0, one, norm / ops.sqrt(ops.sum(ops.square(masked_u))))
+            squares = ops.square(u)
+            zero = ops.zeros((), dtype=u.dtype)
+            kept = ops.sum(ops.where(mask, squares, zero))
+            dropped = ops.sum(ops.where(mask, zero, squares))
+            ratio = ops.where(kept + dropped == 0, one, ops.sqrt(1 + dropped / kept))
         cap = ops.cast(checks.alpha_cap(self.alpha, self.alpha_max), u.dtype)
         # Not ops.minimum, which returns float32 for float64 on the PyTorch backend. A NaN is above no cap and stays.
         return ops.where(ratio > cap, cap, ratio)

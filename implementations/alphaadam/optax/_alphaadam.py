@@ -204,13 +204,15 @@ def _update_tensor(g, m, v, count, b1, b2, eps, masking, alpha, alpha_max):  # t
     old_m = m.astype(dtype)
     # What follows sees the moments as they are stored.
     m = (b1 * old_m + (1 - b1) * gradient).astype(m.dtype)
-    v = (b2 * v.astype(dtype) + (1 - b2) * gradient * gradient).astype(v.dtype)
+    v = (b2 * v.astype(dtype) + (1 - b2) * jnp.square(gradient)).astype(v.dtype)
     new_m = m.astype(dtype)
     m_hat = new_m / _bias_correction(b1, count, dtype)
     u = m_hat / (jnp.sqrt(v.astype(dtype) / _bias_correction(b2, count, dtype)) + eps)
     mask = _mask(masking, old_m, new_m, gradient)
-    masked_u = u * mask.astype(dtype)  # a product, not a selection: a NaN stays loud where the mask is 0
-    strength = _strength(alpha, alpha_max, masking, mask, u, masked_u)
+    strength = _strength(alpha, alpha_max, masking, mask, u)
+    # The IEEE product of mask and u, which keeps a NaN loud where the mask is 0: u - u is 0, or NaN. XLA would turn a
+    # multiplication by the mask into a selection that hides it.
+    masked_u = jnp.where(mask, u, u - u)
     return (strength * masked_u).astype(g.dtype), m, v, strength, mask
 
 
@@ -223,7 +225,7 @@ def _mask(masking: str, old_m: jax.Array, m: jax.Array, g: jax.Array) -> jax.Arr
     return (old_m == 0) | (jnp.sign(old_m) * jnp.sign(g) > 0)
 
 
-def _strength(alpha, alpha_max, masking, mask, u, masked_u):  # type: ignore[no-untyped-def]
+def _strength(alpha, alpha_max, masking, mask, u):  # type: ignore[no-untyped-def]
     """Alpha as a 0-d array of the compute dtype."""
     if not isinstance(alpha, str):
         return jnp.asarray(alpha, u.dtype)
@@ -234,9 +236,12 @@ def _strength(alpha, alpha_max, masking, mask, u, masked_u):  # type: ignore[no-
         # Counted in integers: float32 cannot count past 2^24.
         ratio = u.size / jnp.sum(mask, dtype=jnp.int32).astype(u.dtype)
     else:
-        # XLA sums floats as a tree. The squares underflow where |u| is below about 1e-19; alpha is then 1.
-        norm = jnp.sqrt(jnp.sum(u * u))
-        ratio = jnp.where(norm == 0, one, norm / jnp.sqrt(jnp.sum(masked_u * masked_u)))
+        # ||u|| / ||A*u|| from the squares that the mask keeps and drops: exactly 1 if it drops none, never less. XLA
+        # sums floats as a tree. The squares underflow where |u| is below about 1e-19; alpha is then 1.
+        squares = u * u
+        kept = jnp.sum(jnp.where(mask, squares, 0))
+        dropped = jnp.sum(jnp.where(mask, 0, squares))
+        ratio = jnp.where(kept + dropped == 0, one, jnp.sqrt(1 + dropped / kept))
     return jnp.minimum(ratio, jnp.asarray(checks.alpha_cap(alpha, alpha_max), u.dtype))
 
 

@@ -109,9 +109,10 @@ def _strength(
     if alpha == "count":
         ratio = u.numel() / mask.sum().double()
     else:
-        # Squares of float32 values are exact in float64 and do not underflow, so neither the number of threads nor
-        # the order of summation shows in the float32 result.
-        norm = torch.linalg.vector_norm(u, dtype=torch.float64)
-        ratio = norm / torch.linalg.vector_norm(masked_u, dtype=torch.float64)
-        ratio = torch.where(norm == 0, one, ratio)
+        # ||u|| / ||A*u|| from what the mask keeps and drops: exactly 1 if it drops nothing, and never less. Squares of
+        # float32 values are exact in float64 and do not underflow, so neither the number of threads nor the order of
+        # summation shows in the float32 result.
+        kept = torch.linalg.vector_norm(masked_u, dtype=torch.float64)
+        dropped = torch.linalg.vector_norm(u - masked_u, dtype=torch.float64)
+        ratio = torch.where(kept + dropped == 0, one, (1 + (dropped / kept).square()).sqrt())
     return ratio.clamp(max=alpha_cap(alpha, alpha_max))

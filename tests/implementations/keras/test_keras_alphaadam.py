@@ -164,12 +164,36 @@ def test_half_precision_variables_keep_their_dtype(dtype):
     np.testing.assert_array_equal(values([variable])[0].astype("float32"), [0.875, -2.125])
 
 
+def compiled(optimizer, variables):
+    """A step as the backend's training step compiles it: by XLA on JAX and TensorFlow, not at all on PyTorch."""
+    if BACKEND == "tensorflow":
+        import tensorflow
+
+        return tensorflow.function(lambda *gradients: optimizer.apply(gradients, variables), jit_compile=True)
+    if BACKEND == "jax":
+        import jax
+
+        update = jax.jit(optimizer.stateless_apply)
+
+        def step(*gradients):
+            trained, state = update([v.value for v in optimizer.variables], gradients, [v.value for v in variables])
+            for variable, value in zip(variables + optimizer.variables, trained + state, strict=True):
+                variable.assign(value)
+
+        return step
+    return lambda *gradients: optimizer.apply(gradients, variables)
+
+
 @pytest.mark.parametrize(("alpha", "spreads"), [("norm", True), ("count", False), (1.0, False)])
-def test_a_nan_gradient_is_loud(alpha, spreads):
+@pytest.mark.parametrize("compiling", [False, True])
+def test_a_nan_gradient_is_loud(alpha, spreads, compiling):
+    """Also compiled: XLA makes a selection, which hides it, of a product with the mask."""
     variable = keras.Variable([1.0, 1.0, 1.0])
     optimizer = AlphaAdam(alpha=alpha)
-    optimizer.apply([ops.ones(3)], [variable])
-    optimizer.apply([ops.convert_to_tensor(np.array([1.0, np.nan, -1.0], "float32"))], [variable])
+    optimizer.build([variable])
+    step = compiled(optimizer, [variable]) if compiling else lambda g: optimizer.apply([g], [variable])
+    step(ops.ones(3))
+    step(ops.convert_to_tensor(np.array([1.0, np.nan, -1.0], "float32")))
     result = values([variable])[0]
     assert np.isnan(result[1])
     assert np.isnan(result[[0, 2]]).all() == spreads

@@ -142,11 +142,13 @@ def test_absent_leaves_are_left_alone():
 
 
 @pytest.mark.parametrize(("alpha", "spreads"), [("norm", True), ("count", False), (1.0, False)])
-def test_a_nan_gradient_is_loud(alpha, spreads):
+@pytest.mark.parametrize("compiling", [False, True])
+def test_a_nan_gradient_is_loud(alpha, spreads, compiling):
+    """Also compiled: XLA makes a selection, which hides it, of a product with the mask."""
     optimizer = scale_by_alphaadam(alpha=alpha)
-    state = optimizer.init(jnp.ones(3))
-    _, state = optimizer.update(jnp.ones(3), state)
-    updates, _ = optimizer.update(jnp.array([1.0, jnp.nan, -1.0]), state)
+    update = jax.jit(optimizer.update) if compiling else optimizer.update
+    _, state = update(jnp.ones(3), optimizer.init(jnp.ones(3)))
+    updates, _ = update(jnp.array([1.0, jnp.nan, -1.0]), state)
     assert np.isnan(updates[1])
     assert np.isnan(updates[jnp.array([0, 2])]).all() == spreads
 

@@ -1,0 +1,131 @@
+"""Running one adapter in a process of its own, which may crash or hang without taking the run with it."""
+
+import multiprocessing
+import traceback
+from collections.abc import Generator, Sequence
+from multiprocessing.connection import Connection
+
+from suite import adapters
+from suite.check import Outcome, VectorTest, check
+
+#: Seconds to import a framework, on a slow machine.
+_START_LIMIT = 300
+
+
+class AdapterError(Exception):
+    """An adapter could not be started at all; the message says why and what to do."""
+
+
+class Child:
+    """A process that has an adapter and answers one test after another.
+
+    Args:
+        name: Name of the adapter.
+        tests: All tests; the child is told which by their index.
+
+    Attributes:
+        versions: What the adapter says of itself.
+        optimizer: The optimizer that it implements.
+
+    Raises:
+        AdapterError: The adapter cannot be imported or made.
+    """
+
+    def __init__(self, name: str, tests: Sequence[VectorTest]) -> None:
+        # Spawned, not forked: a framework must not inherit another's threads, and Keras reads its backend once.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, remote = context.Pipe()
+        self._process = context.Process(target=_serve, args=(name, tests, remote), daemon=True)
+        self._process.start()
+        remote.close()
+        answer = self._receive(_START_LIMIT)
+        if not isinstance(answer, tuple):
+            self.stop()
+            raise AdapterError(f"adapter {name}: {answer}")
+        self.optimizer, self.versions = answer
+
+    def check(self, index: int, limit: float) -> Outcome | str:
+        """The outcome of a test, or how the process failed to give one; then it is no longer of use."""
+        try:
+            self._pipe.send(index)
+        except OSError:
+            return self._death()
+        answer = self._receive(limit)
+        assert isinstance(answer, Outcome | str)
+        return answer
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.join()
+
+    def _receive(self, limit: float) -> object:
+        if not self._pipe.poll(limit):
+            return f"no answer within {limit:g} seconds; its process was ended. A longer --time-limit gives it more"
+        try:
+            return self._pipe.recv()
+        except (EOFError, ConnectionError):
+            return self._death()
+
+    def _death(self) -> str:
+        self._process.join(10)
+        return f"its process died with exit code {self._process.exitcode} (negative: by that signal)"
+
+
+def _serve(name: str, tests: Sequence[VectorTest], pipe: Connection) -> None:
+    """What the child does: make the adapter, then answer."""
+    try:
+        adapter = adapters.create(name)
+        pipe.send((adapter.optimizer, adapter.versions()))
+    except ImportError as error:
+        pipe.send(f"{error}. Install what it needs, for example: python -m pip install -c constraints.txt '.[torch]'")
+        return
+    except Exception:
+        pipe.send(f"cannot be made.\n{traceback.format_exc()}")
+        return
+    while True:
+        try:
+            index = pipe.recv()
+        except (EOFError, ConnectionError):
+            return
+        pipe.send(check(adapter, tests[index]))
+
+
+def run(
+    name: str,
+    tests: Sequence[VectorTest],
+    limit: float,
+) -> tuple[dict[str, str], Generator[Outcome, None, None]]:
+    """Start an adapter and run the tests that are for its optimizer.
+
+    Args:
+        name: Name of the adapter.
+        tests: The tests.
+        limit: Seconds that one test may take.
+
+    Returns:
+        What the adapter says of itself, and the outcomes as they come. A test that crashes or hangs is an error, and
+        the next one gets a new process.
+
+    Raises:
+        AdapterError: The adapter cannot be started.
+    """
+    child = Child(name, tests)
+
+    def outcomes() -> Generator[Outcome, None, None]:
+        current = child
+        try:
+            for index, test in enumerate(tests):
+                if test.optimizer != current.optimizer:
+                    continue
+                answer = current.check(index, limit)
+                if isinstance(answer, str):
+                    current.stop()
+                    current = Child(name, tests)
+                    answer = test.outcome("error", answer)
+                yield answer
+        finally:
+            current.stop()
+
+    return child.versions, outcomes()
