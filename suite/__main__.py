@@ -30,6 +30,7 @@ def _run(options: argparse.Namespace) -> int:
         flag=options.flag,
         time_limit=options.time_limit,
         fail_fast=options.fail_fast,
+        jobs=options.jobs,
     )
     run.write(document, options.output)
     print(run.matrix(document))
@@ -90,7 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--only", default="*", metavar="PATTERN", help="run tests whose id fits, e.g. 'alphaadam/*'")
     command.add_argument("--flag", help="run tests that have this flag, e.g. Subnormal")
-    command.add_argument("--fail-fast", action="store_true", help="end with the first test that fails")
+    command.add_argument("--fail-fast", action="store_true", help="end each adapter with its first test that fails")
+    command.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="adapters that run at the same time (default: %(default)s)"
+    )
     command.add_argument(
         "--time-limit", type=float, default=60.0, metavar="SECONDS", help="for one test (default: %(default)s)"
     )

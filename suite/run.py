@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def run(
     flag: str | None = None,
     time_limit: float = 60.0,
     fail_fast: bool = False,
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """Run ``files`` against the adapters called ``names`` and return the results document.
 
@@ -42,7 +44,8 @@ def run(
         only: Run tests whose id fits this pattern.
         flag: Run tests that have this flag.
         time_limit: Seconds that one test may take.
-        fail_fast: End with the first test that fails.
+        fail_fast: End each adapter with its first test that fails.
+        jobs: Adapters that run at the same time.
     """
     tests = [
         test
@@ -50,14 +53,9 @@ def run(
         if fnmatch.fnmatchcase(test.test["id"], only) and (flag is None or flag in test.test["flags"])
     ]
     known = deviations.load()
-    described: list[dict[str, Any]] = []
-    results: list[dict[str, Any]] = []
-    for name in names:
-        entry, outcomes = _run_one(name, tests, known, time_limit, fail_fast)
-        described.append(entry)
-        results += outcomes
-        if fail_fast and ("error" in entry or any(r["outcome"] in FAILURES for r in outcomes)):
-            break
+    # Threads that wait for a process each.
+    with ThreadPoolExecutor(jobs) as pool:
+        answers = list(pool.map(lambda name: _run_one(name, tests, known, time_limit, fail_fast), names))
     return {
         "schema": SCHEMA,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -75,8 +73,8 @@ def run(
             "platform": platform.platform(),
             "processor": platform.processor() or platform.machine(),
         },
-        "adapters": described,
-        "results": results,
+        "adapters": [entry for entry, _ in answers],
+        "results": [outcome for _, outcomes in answers for outcome in outcomes],
     }
 
 
@@ -91,10 +89,11 @@ def _run_one(
     with contextlib.closing(outcomes):
         for outcome in outcomes:
             results.append(deviations.apply(known, name, outcome).as_json(name))
-            _report_progress(f"{name}: {len(results)} tests", last=False)
+            if len(results) % 200 == 0:
+                print(f"{name}: {len(results)} tests ...", file=sys.stderr, flush=True)
             if fail_fast and outcome.outcome in FAILURES:
                 break
-    _report_progress(f"{name}: {len(results)} tests", last=True)
+    print(f"{name}: {len(results)} tests done", file=sys.stderr, flush=True)
     return {"name": name, "versions": versions}, results
 
 
@@ -148,13 +147,6 @@ def _largest(document: dict[str, Any], name: str, quantity: str) -> str:
         if r["adapter"] == name and quantity in r["largestUlp"]
     ]
     return f"{max(seen):.3g}" if seen else "not reported"
-
-
-def _report_progress(text: str, last: bool) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{text}", end="\n" if last else "", file=sys.stderr, flush=True)
-    elif last:
-        print(text, file=sys.stderr, flush=True)
 
 
 def _commit() -> str | None:

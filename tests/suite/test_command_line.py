@@ -75,11 +75,11 @@ def test_a_failing_test_is_printed_and_fails_the_run(folder, run):
     assert len(document["results"]) == document["suite"]["files"][0]["numberOfTests"]
 
 
-def test_fail_fast_ends_with_the_first_failure(folder, run):
+def test_fail_fast_ends_each_adapter_with_its_first_failure(folder, run):
     spoil(folder)
-    status, _, document = run("--adapter", EXAMPLE, "--adapter", "torch", "--fail-fast")
+    status, _, document = run("--adapter", EXAMPLE, "--adapter", "torch", "--fail-fast", "--jobs", "2")
     assert status == 1
-    assert len(document["results"]) == 1
+    assert [r["adapter"] for r in document["results"]] == [EXAMPLE, "torch"]
 
 
 def test_a_file_that_cannot_be_used_fails_the_run_and_the_others_go_on(folder, run):

@@ -1,0 +1,64 @@
+"""The names a benchmark can be asked for, and what stands behind a framework's name."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable
+from types import ModuleType
+
+FRAMEWORKS = ("torch", "jax", "keras")
+"""One module of ``bench/frameworks`` each."""
+
+OPTIMIZERS = ("alphaadam", "adamw", "cautious-adamw")
+"""What every framework's module has under ``OPTIMIZERS``."""
+
+
+def check_name(kind: str, name: str, valid: Iterable[str]) -> str:
+    """Returns `name` if it is one of `valid`.
+
+    Raises:
+        ValueError: The name is unknown; the message lists the valid ones.
+    """
+    valid = tuple(valid)
+    if name not in valid:
+        raise ValueError(f"unknown {kind} {name!r}; choose one of: {', '.join(valid)}")
+    return name
+
+
+def load_framework(name: str) -> ModuleType:
+    """Imports ``bench.frameworks.<name>``.
+
+    Every such module has a class ``Training`` (GPT-2 and one training step), a class ``OptimizerStep``
+    (the optimizer's step alone), a table ``OPTIMIZERS`` and a function ``versions()``.
+
+    Raises:
+        ValueError: The framework is unknown.
+        ModuleNotFoundError: The framework or alphaadam is not installed.
+    """
+    check_name("framework", name, FRAMEWORKS)
+    try:
+        return importlib.import_module(f"bench.frameworks.{name}")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{name} is benchmarked with {error.name}, which is not installed; run"
+            " `python -m pip install -c constraints.txt '.[torch,optax,keras,bench]'`",
+            name=error.name,
+        ) from error
+
+
+def framework_of_environment() -> str:
+    """The framework that this environment measures, from the variable BENCH_FRAMEWORK.
+
+    Raises:
+        RuntimeError: The variable is not set.
+        ValueError: It names no framework.
+    """
+    name = os.environ.get("BENCH_FRAMEWORK")
+    if not name:
+        raise RuntimeError(
+            "BENCH_FRAMEWORK is not set: it says which framework this environment measures. asv sets it from"
+            " asv.conf.json; in an environment of your own, run for example"
+            f" `BENCH_FRAMEWORK={FRAMEWORKS[0]} asv run --environment existing` (one of: {', '.join(FRAMEWORKS)})"
+        )
+    return check_name("framework in BENCH_FRAMEWORK", name, FRAMEWORKS)

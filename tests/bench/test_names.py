@@ -1,0 +1,46 @@
+"""Tests of bench.names."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import names
+
+
+def test_every_module_in_frameworks_is_a_framework_name_and_back():
+    modules = {path.stem for path in Path(names.__file__).parent.glob("frameworks/*.py")}
+    assert modules == set(names.FRAMEWORKS)
+
+
+def test_frameworks_is_no_package_so_that_asv_does_not_import_it():
+    assert not Path(names.__file__).with_name("frameworks").joinpath("__init__.py").exists()
+
+
+def test_an_unknown_framework_is_refused_with_the_valid_names():
+    with pytest.raises(ValueError, match="unknown framework 'tensorflow'; choose one of: torch, jax, keras"):
+        names.load_framework("tensorflow")
+
+
+def test_a_framework_that_is_not_installed_says_what_to_install(monkeypatch):
+    monkeypatch.delitem(sys.modules, "bench.frameworks.torch", raising=False)
+    monkeypatch.setitem(sys.modules, "alphaadam.torch", None)  # importing it fails as if it were not there
+    with pytest.raises(ModuleNotFoundError, match=r"torch is benchmarked with alphaadam\.torch.*pip install"):
+        names.load_framework("torch")
+
+
+def test_the_environment_names_the_framework(monkeypatch):
+    monkeypatch.setenv("BENCH_FRAMEWORK", "jax")
+    assert names.framework_of_environment() == "jax"
+
+
+def test_an_unset_framework_says_what_to_do(monkeypatch):
+    monkeypatch.delenv("BENCH_FRAMEWORK", raising=False)
+    with pytest.raises(RuntimeError, match=r"BENCH_FRAMEWORK is not set.*BENCH_FRAMEWORK=torch asv run"):
+        names.framework_of_environment()
+
+
+def test_an_unknown_framework_in_the_environment_is_refused(monkeypatch):
+    monkeypatch.setenv("BENCH_FRAMEWORK", "theano")
+    with pytest.raises(ValueError, match="unknown framework in BENCH_FRAMEWORK 'theano'; choose one of: torch"):
+        names.framework_of_environment()
