@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 import time
@@ -43,15 +44,19 @@ def _parser() -> argparse.ArgumentParser:
         help="train a task once",
         description="Train a task once, with progress on stderr, and print or write its record as JSON.",
         epilog="example: python -m bench run --framework torch --optimizer alphaadam --output record.json",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_common(run)
-    run.add_argument("--optimizer", choices=OPTIMIZERS, default="alphaadam", help="optimizer to train with")
     run.add_argument(
-        "--learning-rate", type=_rate, metavar="RATE", help="peak learning rate; None is the optimizer's tuned one"
+        "--optimizer", choices=OPTIMIZERS, default="alphaadam", help="optimizer to train with (default: %(default)s)"
     )
-    run.add_argument("--steps", type=int, help="stop after so many steps of the schedule; None is the whole budget")
-    run.add_argument("--output", type=Path, metavar="FILE", help="write the record here; None prints it")
+    run.add_argument(
+        "--learning-rate",
+        type=_rate,
+        metavar="RATE",
+        help="peak learning rate (default: the one tuned for the optimizer)",
+    )
+    run.add_argument("--steps", type=int, help="stop after so many steps of the schedule (default: the whole budget)")
+    run.add_argument("--output", type=Path, metavar="FILE", help="write the record here (default: print it)")
     run.set_defaults(run=_run)
 
     tune = commands.add_parser(
@@ -61,22 +66,33 @@ def _parser() -> argparse.ArgumentParser:
         " is not at the edge. Each trial is kept in the output folder and is not run again, so an interrupted"
         " search resumes where it stopped. The result is the file search.json there.",
         epilog="example: python -m bench search --optimizers alphaadam,adamw --output results/search",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_common(tune)
     tune.add_argument(
-        "--optimizers", type=_optimizers, default=OPTIMIZERS, metavar="A,B", help="optimizers, separated by commas"
+        "--optimizers",
+        type=_optimizers,
+        default=OPTIMIZERS,
+        metavar="A,B",
+        help="optimizers, separated by commas (default: all)",
     )
     tune.add_argument(
-        "--output", type=Path, metavar="FOLDER", default=Path("results/search"), help="folder for records and result"
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        default=Path("results/search"),
+        help="folder for records and result (default: %(default)s)",
     )
     tune.set_defaults(run=_search)
     return parser
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--task", choices=tuple(TASKS), default="gpt2-nano", help="task to train")
-    parser.add_argument("--framework", choices=FRAMEWORKS, default="torch", help="framework to train with")
+    parser.add_argument(
+        "--task", choices=tuple(TASKS), default="gpt2-nano", help="task to train (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--framework", choices=FRAMEWORKS, default="torch", help="framework to train with (default: %(default)s)"
+    )
 
 
 def _rate(text: str) -> float:
@@ -108,8 +124,6 @@ def _run(options: argparse.Namespace) -> int:
     )
     _report_end(record)
     if options.output is None:
-        import json
-
         print(json.dumps(record, indent=1))
     else:
         write_json(options.output, record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 
 import numpy as np
@@ -95,7 +95,7 @@ class Inputs:
 
     def digest(self) -> str:
         """SHA-256 over the settings and the bytes they give rise to: two tasks are one if their digests agree."""
-        settings = asdict(self.task.__class__(**{**vars(self.task), "learning_rates": {}}))
+        settings = asdict(replace(self.task, learning_rates={}))
         del settings["learning_rates"]
         weights = hashlib.sha256()
         for name, values in self.initial_parameters.items():

@@ -75,7 +75,7 @@ def scale_by_alphaadam(
         >>> updates, state = transformation.update(jnp.array([1.0, 1.0]), state)
         >>> updates, state = transformation.update(jnp.array([1.0, -1.0]), state)
         >>> print(updates.round(3))  # the second coordinate disagrees with its history
-        [ 1. -0.]
+        [1. 0.]
     """
     _check(checks.check_beta, "b1", b1, "0.9")
     _check(checks.check_beta, "b2", b2, "0.999")
