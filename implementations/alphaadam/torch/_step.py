@@ -67,52 +67,63 @@ def step_tensor(
     if maximize:
         g = -g
 
-    old_m = exp_avg.to(compute)
-    new_m = old_m.lerp(g, 1 - beta1).to(exp_avg.dtype)
-    new_v = exp_avg_sq.to(compute).mul(beta2).addcmul_(g, g, value=1 - beta2).to(exp_avg_sq.dtype)
-    m, v = new_m.to(compute), new_v.to(compute)  # what follows sees the moments as they are stored
-    mask = _mask(masking, old_m, m, g)
-    exp_avg.copy_(new_m)  # only now: old_m is a view of it unless the dtypes differ
-    exp_avg_sq.copy_(new_v)
+    # Where arithmetic and storage have the same dtype, m, v and theta are the stored tensors themselves, updated in
+    # place. Elsewhere they are wider copies, and what follows reads the moments again as they are stored.
+    m, v, theta = exp_avg.to(compute), exp_avg_sq.to(compute), parameter.to(compute)
+    mask = _agree(m, g).logical_or_(m == 0) if masking == "async" else None
+    m = _store(m.lerp_(g, 1 - beta1), exp_avg)
+    v = _store(v.mul_(beta2).addcmul_(g, g, value=1 - beta2), exp_avg_sq)
+    if mask is None:
+        mask = _agree(m, g) if masking == "sync" else torch.ones_like(g, dtype=torch.bool)
 
-    # Python floats are doubles: both bias corrections are exact to float64.
-    denominator = (v.sqrt() / math.sqrt(1 - beta2**step)).add_(eps)
-    # A*u is a product, not a selection: a NaN stays loud where the mask is 0. The bias correction of m is a factor
-    # of the whole tensor that cancels in alpha, so it joins the learning rate below.
+    # Python floats are doubles: both bias corrections are exact to float64. That of m is a factor of the whole tensor,
+    # which cancels in alpha and joins the learning rate below.
+    denominator = v.sqrt().div_(math.sqrt(1 - beta2**step)).add_(eps)
+    # A*u is a product, not a selection: a NaN stays loud where the mask is 0.
     masked_m = m * mask
-    strength = _strength(alpha, alpha_max, masking, mask, m / denominator, masked_m / denominator)
+    strength = _strength(alpha, alpha_max, masking, mask, m, masked_m, denominator)
 
-    updated = parameter.to(compute) * (1 - lr * weight_decay)
-    updated.addcdiv_(masked_m * strength.to(compute), denominator, value=-lr / (1 - beta1**step))
-    parameter.copy_(updated)
+    theta.mul_(1 - lr * weight_decay)
+    theta.addcdiv_(masked_m.mul_(strength.to(compute)), denominator, value=-lr / (1 - beta1**step))
+    _store(theta, parameter)
     return StepDiagnostics(strength, mask)
 
 
-def _mask(masking: str, old_m: Tensor, m: Tensor, g: Tensor) -> Tensor:
-    """The mask, decided from signs: the float product of two small numbers underflows to 0 where its sign is +."""
-    if masking == "none":
-        return torch.ones_like(g, dtype=torch.bool)
-    if masking == "sync":
-        return m.sign() * g.sign() > 0
-    return (old_m == 0) | (old_m.sign() * g.sign() > 0)
+def _store(computed: Tensor, stored: Tensor) -> Tensor:
+    """Round a result to where it is stored, unless it is there already; return it as later arithmetic sees it."""
+    if computed.dtype == stored.dtype:
+        return computed
+    stored.copy_(computed)
+    return stored.to(computed.dtype)
+
+
+def _agree(a: Tensor, b: Tensor) -> Tensor:
+    """Where both have the same sign, 0 and NaN having none. A product would underflow to 0 where its sign is +."""
+    return ((a > 0) & (b > 0)).logical_or_((a < 0) & (b < 0))
 
 
 def _strength(
-    alpha: str | float, alpha_max: float | None, masking: str, mask: Tensor, u: Tensor, masked_u: Tensor
+    alpha: str | float,
+    alpha_max: float | None,
+    masking: str,
+    mask: Tensor,
+    m: Tensor,
+    masked_m: Tensor,
+    denominator: Tensor,
 ) -> Tensor:
     """Alpha as a 0-d float64 tensor on the tensor's device; nothing here waits for the device."""
-    one = torch.ones((), dtype=torch.float64, device=u.device)
+    one = torch.ones((), dtype=torch.float64, device=m.device)
     if not isinstance(alpha, str):
         return one * alpha
-    if masking == "none" or u.numel() == 0:
+    if masking == "none" or m.numel() == 0:
         return one
     if alpha == "count":
-        ratio = u.numel() / mask.sum().double()
+        ratio = m.numel() / mask.sum().double()
     else:
         # ||u|| / ||A*u|| from what the mask keeps and drops: exactly 1 if it drops nothing, and never less. Squares of
         # float32 values are exact in float64 and do not underflow, so neither the number of threads nor the order of
         # summation shows in the float32 result.
-        kept = torch.linalg.vector_norm(masked_u, dtype=torch.float64)
-        dropped = torch.linalg.vector_norm(u - masked_u, dtype=torch.float64)
+        kept = torch.linalg.vector_norm(masked_m / denominator, dtype=torch.float64)
+        dropped = torch.linalg.vector_norm((m - masked_m).div_(denominator), dtype=torch.float64)
         ratio = torch.where(kept + dropped == 0, one, (1 + (dropped / kept).square()).sqrt())
     return ratio.clamp(max=alpha_cap(alpha, alpha_max))
