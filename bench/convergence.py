@@ -7,7 +7,7 @@ from bench.records import memoised
 from bench.tracked import tracked
 
 TASK = "gpt2-nano"
-STEPS = (1, *range(2, 51, 2), *range(80, 361, 40))
+STEPS = (1, *range(5, 51, 5), *range(80, 361, 40))
 """Steps whose training loss is tracked: dense where frameworks are compared with one another."""
 
 
