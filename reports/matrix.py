@@ -33,7 +33,7 @@ class Tally(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The cases of one file, type and dtype; `troubled` if any of them did not pass everywhere."""
+    """The cases of one file, type and dtype; `troubled` if any of them failed or is missing somewhere."""
 
     file: str
     kind: str
@@ -63,7 +63,8 @@ def _group(file: str, kind: str, part: pd.DataFrame, adapters: list[str]) -> Gro
     tallies = [_tally(part[part["adapter"] == adapter], len(ids)) for adapter in adapters]
     cases = [(case, [_outcome(results.get((case, adapter))) for adapter in adapters]) for case in ids]
     cases.sort(key=lambda case: all(outcome.outcome == "pass" for outcome in case[1]))  # what needs a look comes first
-    return Group(file, kind, tallies, cases, any(tally.outcome != "pass" for tally in tallies))
+    troubled = any(tally.outcome in ("fail", "error", "missing") for tally in tallies)
+    return Group(file, kind, tallies, cases, troubled)
 
 
 def _outcome(row: Any) -> Outcome:

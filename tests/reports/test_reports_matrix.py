@@ -20,6 +20,13 @@ def test_cases_are_grouped_by_file_type_and_dtype(conformance_data, conformance_
     assert not any(group.troubled for group in result)
 
 
+def test_a_skipped_case_with_its_reason_is_no_trouble(conformance_data, conformance_file):
+    conformance_data["results"][2].update(outcome="skipped", message="no complex numbers")
+    group = groups(conformance_data, conformance_file)[0]
+    assert not group.troubled
+    assert group.tallies[0].words == "2 of 3 pass, 1 skipped"
+
+
 def test_one_failure_marks_its_group_and_comes_first(conformance_data, conformance_file):
     conformance_data["results"][4].update(outcome="fail", message="step 1, tensor w")
     conformance_data["results"][2].update(outcome="skipped", message="no reason")
