@@ -2,18 +2,16 @@
 
 import importlib
 import itertools
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import mpmath
 
 from suite import SPEC_VERSION, canonical, expect
 from suite.cases.model import DEFAULTS, Case, InvalidCase
+from suite.files import replace_text
+from suite.load import VECTORS
 from suite.reference.formats import STORED
-
-VECTORS = Path(__file__).parent / "vectors"
 
 #: File name -> module of cases.
 TOPICS = {
@@ -40,9 +38,7 @@ def write() -> list[str]:
         path = VECTORS / name
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
-        partial = path.with_suffix(".partial")
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        replace_text(path, text)
         changed.append(name)
     return changed
 
@@ -89,8 +85,7 @@ def _tests(topic: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def _hyperparameters(case: Case | InvalidCase, optimizer: str) -> dict[str, Any]:
-    values = {**DEFAULTS[optimizer], **case.hyperparameters}
-    return {name: canonical.encode_number(x) if isinstance(x, float) else x for name, x in values.items()}
+    return {**DEFAULTS[optimizer], **case.hyperparameters}
 
 
 def _invalid_test(case: InvalidCase, optimizer: str) -> dict[str, Any]:

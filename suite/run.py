@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import fnmatch
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 from suite import SPEC_VERSION, deviations, process
 from suite.check import QUANTITIES, VectorTest, all_tests
+from suite.files import replace_text
 from suite.load import VectorFile
 
 SCHEMA = "alphaadam-conformance-1"
@@ -81,28 +81,26 @@ def run(
 def _run_one(
     name: str, tests: Sequence[VectorTest], known: list[deviations.Deviation], time_limit: float, fail_fast: bool
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    entry: dict[str, Any] = {"name": name, "versions": {}}
+    results: list[dict[str, Any]] = []
     try:
-        versions, outcomes = process.run(name, tests, time_limit)
-    except process.AdapterError as error:
-        return {"name": name, "versions": {}, "error": str(error)}, []
-    results = []
-    with contextlib.closing(outcomes):
-        for outcome in outcomes:
-            results.append(deviations.apply(known, name, outcome).as_json(name))
-            if len(results) % 200 == 0:
-                print(f"{name}: {len(results)} tests ...", file=sys.stderr, flush=True)
-            if fail_fast and outcome.outcome in FAILURES:
-                break
+        entry["versions"], outcomes = process.run(name, tests, time_limit)
+        with contextlib.closing(outcomes):
+            for outcome in outcomes:
+                results.append(deviations.apply(known, name, outcome).as_json(name))
+                if len(results) % 200 == 0:
+                    print(f"{name}: {len(results)} tests ...", file=sys.stderr, flush=True)
+                if fail_fast and outcome.outcome in FAILURES:
+                    break
+    except process.AdapterError as error:  # at the start, or after a crash: what came before is kept
+        entry["error"] = str(error)
     print(f"{name}: {len(results)} tests done", file=sys.stderr, flush=True)
-    return {"name": name, "versions": versions}, results
+    return entry, results
 
 
 def write(document: dict[str, Any], path: Path) -> None:
     """Write a results document; an interrupted write leaves the old file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(path.suffix + ".partial")
-    partial.write_text(json.dumps(document, indent=1), encoding="utf-8")
-    os.replace(partial, path)
+    replace_text(path, json.dumps(document, indent=1))
 
 
 def failures(document: dict[str, Any]) -> list[dict[str, Any]]:
