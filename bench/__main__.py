@@ -1,4 +1,8 @@
-"""The tasks outside asv: ``python -m bench run`` trains once, ``python -m bench search`` tunes."""
+"""The benchmarks outside asv.
+
+``python -m bench run`` trains a task once, ``search`` tunes learning rates, ``speed`` and ``scaling`` time the
+optimizer's step in PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from typing import Any
 from bench.names import FRAMEWORKS, OPTIMIZERS
 from bench.records import write_json
 from bench.search import search
+from bench.speed_commands import add_commands as add_speed_commands
 from bench.tasks import TASKS, get_task
 from bench.training import train
 
@@ -27,15 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"python -m bench {options.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\ninterrupted; nothing was written in part", file=sys.stderr)
+        print("\ninterrupted; nothing was written in part, and what was finished is kept", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Train the benchmark's fixed tasks outside asv. A task fixes model, data, batch order, initial"
-        " weights and schedule, so that records of the same task digest can be compared.",
+        description="The benchmarks outside asv. A task fixes model, data, batch order, initial weights and schedule,"
+        " so that records of the same task digest can be compared; run and search train it. speed and scaling time"
+        " the optimizer's step alone.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -83,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
         help="folder for records and result (default: %(default)s)",
     )
     tune.set_defaults(run=_search)
+
+    add_speed_commands(commands)
     return parser
 
 

@@ -37,8 +37,21 @@ def load_framework(name: str) -> ModuleType:
         ModuleNotFoundError: The framework or alphaadam is not installed.
     """
     check_name("framework", name, FRAMEWORKS)
+    return _load(name, name)
+
+
+def load_speed_module() -> ModuleType:
+    """Imports ``bench.frameworks.torch_speed``, what `bench.speed` measures with.
+
+    Raises:
+        ModuleNotFoundError: PyTorch, NumPy or alphaadam is not installed.
+    """
+    return _load("torch", "torch_speed")
+
+
+def _load(name: str, module: str) -> ModuleType:
     try:
-        return importlib.import_module(f"bench.frameworks.{name}")
+        return importlib.import_module(f"bench.frameworks.{module}")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"{name} is benchmarked with {error.name}, which is not installed; run"

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# Over several lines; text cannot look like it, since its line breaks are escaped.
+_LIST_OF_NUMBERS = re.compile(r"\[\n\s+[-+.\deE]+(?:,\n\s+[-+.\deE]+)*\n\s*\]")
+
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Writes `content` as JSON to `path`, through a temporary file beside it, so never in part.
+
+    A list of numbers stands in one line, everything else in lines of its own.
 
     Raises:
         ValueError: `content` holds NaN or an infinity, which JSON has no word for.
@@ -20,6 +26,7 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    text = _LIST_OF_NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

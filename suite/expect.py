@@ -10,14 +10,15 @@ from mpmath import mpf
 
 from suite.cases.model import DEFAULTS, SINGLE_STEP_CONDITIONING, TRAJECTORY_CONDITIONING, Case, Tensor
 from suite.reference import rounding, rule
+from suite.reference.directions import TensorState
 from suite.reference.formats import COMPUTED, STORED, Format
-from suite.reference.optimizers import as_alphaadam
+from suite.reference.optimizers import as_alphaadam, moments
 
 #: Beyond this many ulp an element is the small difference of large numbers: it gets an absolute bound.
 _CANCELLED = 64
 
 #: Flags with a second acceptable outcome: what limited formats make of the exact result.
-DEPARTURES = ("Subnormal", "SquareOverflow", "NormUnderflow")
+DEPARTURES = ("Subnormal", "SquareOverflow", "NormUnderflow", "SignOfNan", "ZeroRate")
 
 
 @dataclass
@@ -25,7 +26,7 @@ class _Track:
     """One tensor on its way through a case."""
 
     shape: tuple[int, ...]
-    state: rule.TensorState
+    state: TensorState
     errors: rounding.Errors
     joins: int
 
@@ -59,7 +60,8 @@ def test_of(case: Case, optimizer: str, dtype: str) -> dict[str, Any]:
     """Everything of a test but its number.
 
     Raises:
-        ValueError: A new moment comes so close to 0 that the result depends on the order of operations.
+        ValueError: A new moment comes so close to 0 that the result depends on the order of operations, or around
+            another optimizer a move is so small beside its parameter that nothing can be read from it.
     """
     stored = STORED[dtype]
     shapes = [tensor.shape for tensor in case.params]
@@ -67,17 +69,20 @@ def test_of(case: Case, optimizer: str, dtype: str) -> dict[str, Any]:
     zeros = [[0.0] * len(data) for data in params]
     m = [_rounded(tensor, stored) for tensor in case.m] if case.m else zeros
     v = [_rounded(tensor, stored) for tensor in case.v] if case.v else zeros
+    if "v" not in moments(optimizer):
+        v = [[] for _ in params]
     gradients = [[None if g is None else _rounded(g, stored) for g in step] for step in case.gradients]
     write = _writer(dtype)
 
     initial: dict[str, Any] = {"params": write(shapes, params)}
     if case.m:
-        initial["state"] = {"m": write(shapes, m), "v": write(shapes, v)}
+        state = {"m": m, "v": v}
+        initial["state"] = {name: write(shapes, state[name]) for name in moments(optimizer)}
     initial["step"] = case.step
     if case.joins:
         initial["joins"] = list(case.joins)
 
-    bounds = {name: _Bound() for name in ("m", "v", "alpha", "params")}
+    bounds = {name: _Bound() for name in (*moments(optimizer), "alpha", "params")}
     answer = list(_answer(case, optimizer, dtype, (params, m, v), gradients, bounds))
     departures = [
         list(_answer(case, optimizer, dtype, (params, m, v), gradients, bounds, flag))
@@ -126,15 +131,11 @@ def _answer(
     given = {**DEFAULTS[optimizer], **case.hyperparameters}
     hyperparameters = as_alphaadam(optimizer, given)
     write = _writer(dtype)
-    tracks = [
-        _Track(
-            tensor.shape,
-            rule.TensorState(*([read(mpf(x)) for x in part] for part in parts)),
-            rounding.none(len(parts[0])),
-            case.joins[index] if case.joins else 1,
-        )
-        for index, (tensor, *parts) in enumerate(zip(case.params, *initial, strict=True))
-    ]
+    stored_names = ("params", *moments(optimizer))
+    tracks = []
+    for index, (tensor, *parts) in enumerate(zip(case.params, *initial, strict=True)):
+        state = TensorState(*([read(mpf(x)) for x in part] for part in parts))
+        tracks.append(_Track(tensor.shape, state, rounding.none(state), case.joins[index] if case.joins else 1))
     counts = [case.step] * len(tracks)
     shared = case.step
     for number, step_gradients in enumerate(gradients, start=1):
@@ -154,21 +155,21 @@ def _answer(
             )
             _check_conditioning(case, number, taken, stored)
             track.errors = rounding.propagate(track.state, track.errors, taken, lr, hyperparameters, computed, stored)
-            track.state = rule.TensorState(
+            track.state = TensorState(
                 *([read(x) for x in part] for part in (taken.after.params, taken.after.m, taken.after.v))
             )
             masks.append(taken.mask)
             alphas.append(computed.round(taken.alpha))
             bounds["alpha"].cover(computed.round(taken.alpha), track.errors.alpha, computed)
         for track in tracks:
-            for name in ("params", "m", "v"):
+            for name in stored_names:
                 for x, error in zip(getattr(track.state, name), getattr(track.errors, name), strict=True):
                     bounds[name].cover(x, error, stored)
         shapes = [track.shape for track in tracks]
         yield {
             **{
                 name: write(shapes, [[float(x) for x in getattr(track.state, name)] for track in tracks])
-                for name in ("params", "m", "v")
+                for name in stored_names
             },
             "mask": [None if a is None else write([s], [a])[0] for s, a in zip(shapes, masks, strict=True)],
             "alpha": [None if a is None else float(a) for a in alphas],
@@ -180,9 +181,10 @@ def _check_conditioning(case: Case, number: int, step: rule.Step, stored: Format
         return
     least = SINGLE_STEP_CONDITIONING if len(case.gradients) == 1 else TRAJECTORY_CONDITIONING
     slack = 1 - 40 * stored.unit_roundoff  # the data were rounded to the dtype
-    for m, a, b in zip(step.after.m, step.history, step.news, strict=True):
+    sums = [*zip(step.after.m, step.history, step.news, strict=True), *((a + b, a, b) for a, b in step.signs)]
+    for total, a, b in sums:
         size = abs(a) + abs(b)
-        if mpmath.isfinite(size) and size > mpmath.ldexp(1, stored.min_exponent) and abs(m) / size < least * slack:
+        if mpmath.isfinite(size) and size > mpmath.ldexp(1, stored.min_exponent) and abs(total) / size < least * slack:
             raise ValueError(
                 f"case {case.id!r}, step {number}: a new moment is closer to 0 than {least}. Change the data."
             )

@@ -21,6 +21,8 @@ TOPICS = {
     "trajectory.json": "suite.cases.trajectory",
     "adamw.json": "suite.cases.adamw",
     "cautious-adamw.json": "suite.cases.cautious_adamw",
+    "alpha-mask-sgd.json": "suite.cases.alpha_mask_sgd",
+    "alpha-mask-lion.json": "suite.cases.alpha_mask_lion",
     "hyperparameters.json": "suite.cases.hyperparameters",
 }
 

@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from suite import SPEC_VERSION, canonical
+from suite.reference.optimizers import OPTIMIZERS, moments
 
 SCHEMA = Path(__file__).parent / "schema" / "vectors.schema.json"
 VECTORS = Path(__file__).parent / "vectors"
@@ -125,12 +126,28 @@ def _inconsistency(document: dict[str, Any]) -> tuple[str, str] | None:
     count = sum(len(group["tests"]) for group in document["groups"])
     if count != document["numberOfTests"]:
         return "$.numberOfTests", f"{document['numberOfTests']} are announced, {count} are there."
+    optimizer = document["optimizer"]
     for group in document["groups"]:
         for test in group["tests"]:
-            if group["type"] != "InvalidHyperparameters":
-                problem = _tensor_problem(test)
+            place = f"test {test['id']!r} ({group.get('dtype')})"
+            holder = test if group["type"] == "InvalidHyperparameters" else group
+            if holder["hyperparameters"].keys() != set(OPTIMIZERS[optimizer]):
+                return place, f"its hyperparameters are not those of {optimizer}: {', '.join(OPTIMIZERS[optimizer])}."
+            if holder is group:
+                problem = _moment_problem(test, optimizer) or _tensor_problem(test)
                 if problem:
-                    return f"test {test['id']!r} ({group['dtype']})", problem
+                    return place, problem
+    return None
+
+
+def _moment_problem(test: dict[str, Any], optimizer: str) -> str | None:
+    holders = {"tolerance": test["tolerance"], "initial.state": test["initial"].get("state")}
+    for number, step in enumerate(test["steps"]):
+        holders |= {f"steps[{number}].expected": step["expected"]}
+        holders |= {f"steps[{number}].acceptable[{i}]": other for i, other in enumerate(step.get("acceptable", []))}
+    for place, holder in holders.items():
+        if holder is not None and ("v" in holder) != ("v" in moments(optimizer)):
+            return f"{place} has {'a' if 'v' in holder else 'no'} second moment, for {optimizer}."
     return None
 
 
@@ -146,8 +163,8 @@ def _tensor_problem(test: dict[str, Any]) -> str | None:
         for kind, outcome in outcomes.items():
             if len(outcome["alpha"]) != len(shapes):
                 return f"steps[{number}].{kind}.alpha has {len(outcome['alpha'])} numbers for {len(shapes)} tensors."
-            for name in ("params", "m", "v", "mask"):
-                lists[f"steps[{number}].{kind}.{name}"] = outcome[name]
+            tensors_of = {name: value for name, value in outcome.items() if name != "alpha"}
+            lists |= {f"steps[{number}].{kind}.{name}": tensors for name, tensors in tensors_of.items()}
     for name, tensors in lists.items():
         if len(tensors) != len(shapes):
             return f"{name} has {len(tensors)} tensors, the parameters are {len(shapes)}."

@@ -1,4 +1,4 @@
-"""Running one adapter in a process of its own, which may crash or hang without taking the run with it."""
+"""Running an adapter, for each of its optimizers, in a process of its own, which may crash or hang without the run."""
 
 import multiprocessing
 import traceback
@@ -25,7 +25,7 @@ class Child:
 
     Attributes:
         versions: What the adapter says of itself.
-        optimizer: The optimizer that it implements.
+        optimizers: The optimizers that it implements.
 
     Raises:
         AdapterError: The adapter cannot be imported or made.
@@ -42,7 +42,7 @@ class Child:
         if not isinstance(answer, tuple):
             self.stop()
             raise AdapterError(f"adapter {name}: {answer}")
-        self.optimizer, self.versions = answer
+        self.optimizers, self.versions = answer
 
     def check(self, index: int, limit: float) -> Outcome | str:
         """The outcome of a test, or how the process failed to give one; then it is no longer of use."""
@@ -76,8 +76,9 @@ class Child:
 def _serve(name: str, tests: Sequence[VectorTest], pipe: Connection) -> None:
     """What the child does: make the adapter, then answer."""
     try:
-        adapter = adapters.create(name)
-        pipe.send((adapter.optimizer, adapter.versions()))
+        made = adapters.create(name)
+        versions = {key: value for adapter in made.values() for key, value in adapter.versions().items()}
+        pipe.send((frozenset(made), versions))
     except ImportError as error:
         pipe.send(f"{error}. Install what it needs, for example: python -m pip install -c constraints.txt '.[torch]'")
         return
@@ -89,7 +90,7 @@ def _serve(name: str, tests: Sequence[VectorTest], pipe: Connection) -> None:
             index = pipe.recv()
         except (EOFError, ConnectionError):
             return
-        pipe.send(check(adapter, tests[index]))
+        pipe.send(check(made[tests[index].optimizer], tests[index]))
 
 
 def run(
@@ -97,7 +98,7 @@ def run(
     tests: Sequence[VectorTest],
     limit: float,
 ) -> tuple[dict[str, str], Generator[Outcome, None, None]]:
-    """Start an adapter and run the tests that are for its optimizer.
+    """Start an adapter and run the tests that are for its optimizers.
 
     Args:
         name: Name of the adapter.
@@ -117,7 +118,7 @@ def run(
         current = child
         try:
             for index, test in enumerate(tests):
-                if test.optimizer != current.optimizer:
+                if test.optimizer not in current.optimizers:
                     continue
                 answer = current.check(index, limit)
                 if isinstance(answer, str):

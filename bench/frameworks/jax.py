@@ -134,12 +134,17 @@ class OptimizerStep:
 
     @staticmethod
     def gradients(values: Sequence[npt.NDArray[np.float32]]) -> list[jax.Array]:
-        """The framework's arrays for `run`."""
+        """The framework's arrays for `take`."""
         return jax.block_until_ready([jnp.asarray(value) for value in values])
 
-    def run(self, gradients: Sequence[jax.Array]) -> None:
+    def take(self, gradients: Sequence[jax.Array]) -> None:
+        """Gives the gradients of the next step, so that handing them over is no part of its time."""
+        self._gradients = gradients
+
+    def run(self) -> None:
         """One step; returns when it is done."""
-        self._parameters, self._state = jax.block_until_ready(self._step(self._parameters, self._state, gradients))
+        made = self._step(self._parameters, self._state, self._gradients)
+        self._parameters, self._state = jax.block_until_ready(made)
 
     def state_bytes(self) -> int:
         """Bytes that the optimizer keeps from step to step."""

@@ -184,16 +184,21 @@ class OptimizerStep:
 
     @staticmethod
     def gradients(values: Sequence[npt.NDArray[np.float32]]) -> list[Any]:
-        """The framework's arrays for `run`."""
+        """The framework's arrays for `take`."""
         import jax
 
         return jax.block_until_ready([ops.convert_to_tensor(value) for value in values])
 
-    def run(self, gradients: Sequence[Any]) -> None:
+    def take(self, gradients: Sequence[Any]) -> None:
+        """Gives the gradients of the next step, so that handing them over is no part of its time."""
+        self._gradients = gradients
+
+    def run(self) -> None:
         """One step; returns when it is done."""
         import jax
 
-        self._parameters, self._state = jax.block_until_ready(self._step(self._state, gradients, self._parameters))
+        made = self._step(self._state, self._gradients, self._parameters)
+        self._parameters, self._state = jax.block_until_ready(made)
 
     def state_bytes(self) -> int:
         """Bytes that the optimizer keeps from step to step."""

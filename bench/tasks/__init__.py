@@ -10,8 +10,11 @@ TASKS = {task.name: task for task in (GPT2_NANO,)}
 MODELS = {
     "gpt2-nano": GPT2_NANO.model,
     "gpt2-small": GPT2Config(layers=12, width=768, heads=12, context=1024, vocabulary=50257),
+    "gpt2-medium": GPT2Config(layers=24, width=1024, heads=16, context=1024, vocabulary=50257),
+    "gpt2-large": GPT2Config(layers=36, width=1280, heads=20, context=1024, vocabulary=50257),
 }
-"""Models whose tensors the optimizer's step and memory are measured on; "gpt2-small" has GPT-2's 124M."""
+"""Models whose tensors the optimizer's step and memory are measured on. The last three are GPT-2's published sizes, of
+124, 355 and 774 million parameters."""
 
 __all__ = ["MODELS", "TASKS", "GPT2Config", "Hyperparameters", "Task", "get_task", "parameter_shapes"]
 

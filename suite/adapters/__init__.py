@@ -27,7 +27,7 @@ class Observation:
     Attributes:
         params: Parameters, one array per tensor.
         m: First moments.
-        v: Second moments.
+        v: Second moments; of no meaning where the optimizer has none.
         mask: The mask of the last step, bool; None for a tensor that took no part. For a complex tensor it has a last
             axis of size 2: real and imaginary part.
         alpha: The strength of the last step, one number per tensor; None for a tensor that took no part.
@@ -44,7 +44,7 @@ class Adapter(Protocol):
     """One implementation under test.
 
     Attributes:
-        optimizer: Which vectors it is checked against: AlphaAdam, AdamW or CautiousAdamW.
+        optimizer: Which vectors it is checked against: AlphaAdam, AdamW, CautiousAdamW, AlphaMaskSGD or AlphaMaskLion.
         skips: Flags of tests that mean nothing for it, with the reason.
     """
 
@@ -65,7 +65,10 @@ class Adapter(Protocol):
         v: list[np.ndarray] | None,
         step: int,
     ) -> None:
-        """Give the constructed optimizer its parameters and, unless None, its state after ``step`` steps."""
+        """Give the constructed optimizer its parameters and its state after ``step`` steps.
+
+        ``m`` is None for a fresh start, ``v`` also for an optimizer without second moment.
+        """
 
     def add(self, params: list[np.ndarray]) -> None:
         """Give it further parameters, after those that it has."""
@@ -74,17 +77,24 @@ class Adapter(Protocol):
         """Take one step; a gradient that is None is absent."""
 
 
-#: Name on the command line -> class, and the Keras backend it needs.
-ADAPTERS: dict[str, tuple[str, str | None]] = {
-    "torch": ("suite.adapters.torch:AlphaAdam", None),
-    "optax": ("suite.adapters.optax:AlphaAdam", None),
-    "keras-torch": ("suite.adapters.keras:AlphaAdam", "torch"),
-    "keras-jax": ("suite.adapters.keras:AlphaAdam", "jax"),
-    "keras-tensorflow": ("suite.adapters.keras:AlphaAdam", "tensorflow"),
-    "torch-adamw": ("suite.adapters.torch:AdamW", None),
-    "optax-adamw": ("suite.adapters.optax:AdamW", None),
-    "keras-adamw": ("suite.adapters.keras:AdamW", "jax"),
-    "torch-cautious": ("suite.adapters.torch:CautiousAdamW", None),
+#: Name on the command line -> classes, one for each optimizer that it offers, and the Keras backend it needs.
+ADAPTERS: dict[str, tuple[tuple[str, ...], str | None]] = {
+    "torch": (
+        (
+            "suite.adapters.torch:AlphaAdam",
+            "suite.adapters.torch:AlphaMaskSGD",
+            "suite.adapters.torch:AlphaMaskLion",
+        ),
+        None,
+    ),
+    "optax": (("suite.adapters.optax:AlphaAdam",), None),
+    "keras-torch": (("suite.adapters.keras:AlphaAdam",), "torch"),
+    "keras-jax": (("suite.adapters.keras:AlphaAdam",), "jax"),
+    "keras-tensorflow": (("suite.adapters.keras:AlphaAdam",), "tensorflow"),
+    "torch-adamw": (("suite.adapters.torch:AdamW",), None),
+    "optax-adamw": (("suite.adapters.optax:AdamW",), None),
+    "keras-adamw": (("suite.adapters.keras:AdamW",), "jax"),
+    "torch-cautious": (("suite.adapters.torch:CautiousAdamW",), None),
 }
 
 #: Names that stand for several adapters.
@@ -125,16 +135,21 @@ def _is_file(name: str) -> bool:
     return True
 
 
-def create(name: str) -> Adapter:
-    """Import and make an adapter. Keras reads its backend once per process, so call this in a process of its own."""
-    target, keras_backend = ADAPTERS.get(name, (name, None))
+def create(name: str) -> dict[str, Adapter]:
+    """Import and make the adapters of that name, by the optimizer that each is for.
+
+    Keras reads its backend once per process, so call this in a process of its own.
+    """
+    targets, keras_backend = ADAPTERS.get(name, ((name,), None))
     if keras_backend:
         os.environ["KERAS_BACKEND"] = keras_backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets on stderr otherwise
-    module, _, class_name = target.rpartition(":")
-    loaded = importlib.import_module(module) if name in ADAPTERS else _load_file(Path(module))
-    adapter: Adapter = getattr(loaded, class_name)()
-    return adapter
+    made: list[Adapter] = []
+    for target in targets:
+        module, _, class_name = target.rpartition(":")
+        loaded = importlib.import_module(module) if name in ADAPTERS else _load_file(Path(module))
+        made.append(getattr(loaded, class_name)())
+    return {adapter.optimizer: adapter for adapter in made}
 
 
 def _load_file(path: Path) -> Any:

@@ -1,5 +1,6 @@
 """Adapters for PyTorch: alphaadam.torch, and torch's own AdamW."""
 
+import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ class _Torch:
 
     optimizer: ClassVar[str]
     skips: ClassVar[Mapping[str, str]] = {"SharedStep": "PyTorch counts the steps of each parameter by itself"}
+    first_moment: ClassVar[str] = "exp_avg"
 
     def _make(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
         raise NotImplementedError
@@ -27,8 +29,9 @@ class _Torch:
 
     def construct(self, hyperparameters: dict[str, Any]) -> None:
         self._hyperparameters = dict(hyperparameters)
-        betas = (self._hyperparameters.pop("beta1"), self._hyperparameters.pop("beta2"))
-        self._hyperparameters["betas"] = betas
+        if "beta1" in hyperparameters:
+            betas = (self._hyperparameters.pop("beta1"), self._hyperparameters.pop("beta2"))
+            self._hyperparameters["betas"] = betas
         self._make([torch.zeros(1)], dict(self._hyperparameters))
 
     def load(
@@ -41,16 +44,11 @@ class _Torch:
     ) -> None:
         self._params = [torch.nn.Parameter(_tensor(array)) for array in params]
         self._optimizer = self._make(self._params, dict(self._hyperparameters))
-        if m is not None and v is not None:
+        if m is not None:
             state = self._optimizer.state_dict()
-            state["state"] = {
-                index: {
-                    "step": torch.tensor(float(step)),
-                    "exp_avg": _tensor(first),
-                    "exp_avg_sq": _tensor(second),
-                }
-                for index, (first, second) in enumerate(zip(m, v, strict=True))
-            }
+            state["state"] = {index: {self.first_moment: _tensor(first)} for index, first in enumerate(m)}
+            for index, second in enumerate(v or ()):
+                state["state"][index] |= {"step": torch.tensor(float(step)), "exp_avg_sq": _tensor(second)}
             self._optimizer.load_state_dict(state)
 
     def add(self, params: list[np.ndarray]) -> None:
@@ -66,7 +64,7 @@ class _Torch:
         self._optimizer.step()
         return Observation(
             params=[_array(parameter) for parameter in self._params],
-            m=[self._moment(parameter, "exp_avg") for parameter in self._params],
+            m=[self._moment(parameter, self.first_moment) for parameter in self._params],
             v=[self._moment(parameter, "exp_avg_sq") for parameter in self._params],
         )
 
@@ -75,7 +73,17 @@ class _Torch:
         return _array(self._optimizer.state[parameter].get(name, torch.zeros_like(parameter)))
 
 
-class AlphaAdam(_Torch):
+class _Ours(_Torch):
+    """What alphaadam.torch has beyond them: it shows what it decided."""
+
+    def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
+        seen = super().step(gradients, lr)
+        diagnostics = [self._optimizer.diagnostics.get(parameter) for parameter in self._params]  # type: ignore[attr-defined]
+        mask = [item and item.mask.numpy() for item in diagnostics]
+        return Observation(seen.params, seen.m, seen.v, mask, [item and item.alpha.item() for item in diagnostics])
+
+
+class AlphaAdam(_Ours):
     """alphaadam.torch.AlphaAdam."""
 
     optimizer = "AlphaAdam"
@@ -83,11 +91,43 @@ class AlphaAdam(_Torch):
     def _make(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
         return alphaadam.torch.AlphaAdam(params, **hyperparameters, record_diagnostics=True)
 
-    def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
-        seen = super().step(gradients, lr)
-        diagnostics = [self._optimizer.diagnostics.get(parameter) for parameter in self._params]  # type: ignore[attr-defined]
-        mask = [item and item.mask.numpy() for item in diagnostics]
-        return Observation(seen.params, seen.m, seen.v, mask, [item and item.alpha.item() for item in diagnostics])
+
+class AlphaMaskSGD(_Ours):
+    """alphaadam.torch.AlphaMask around torch.optim.SGD."""
+
+    optimizer = "AlphaMaskSGD"
+    first_moment = "momentum_buffer"
+
+    def _make(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
+        mask = {name: hyperparameters.pop(name) for name in ("masking", "alpha", "alpha_max")}
+        return alphaadam.torch.AlphaMask(self._inner(params, hyperparameters), **mask, record_diagnostics=True)
+
+    def _inner(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(params, **hyperparameters)
+
+
+class AlphaMaskLion(AlphaMaskSGD):
+    """alphaadam.torch.AlphaMask around the Lion of lion-pytorch."""
+
+    optimizer = "AlphaMaskLion"
+    first_moment = "exp_avg"
+
+    def versions(self) -> dict[str, str]:
+        try:
+            return {**super().versions(), "lion-pytorch": importlib.metadata.version("lion-pytorch")}
+        except importlib.metadata.PackageNotFoundError:
+            return super().versions()
+
+    def _inner(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
+        try:
+            from lion_pytorch import Lion
+        except ImportError:
+            raise UnsupportedError(
+                "lion-pytorch is not installed. Run: python -m pip install -c constraints.txt lion-pytorch"
+            ) from None
+        if hyperparameters.pop("maximize"):
+            raise UnsupportedError("lion-pytorch does not maximize")
+        return Lion(params, **hyperparameters)
 
 
 class CautiousAdamW(AlphaAdam):

@@ -22,6 +22,26 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "AlphaAdam": {**_COMMON, "masking": "async", "alpha": "norm", "alpha_max": None},
     "AdamW": {**_COMMON, "eps_placement": "after-bias-correction"},
     "CautiousAdamW": {**_COMMON, "eps_placement": "after-bias-correction"},
+    "AlphaMaskSGD": {
+        "lr": 0.01,
+        "momentum": 0.9,
+        "nesterov": False,
+        "weight_decay": 0.01,
+        "maximize": False,
+        "masking": "async",
+        "alpha": "norm",
+        "alpha_max": None,
+    },
+    "AlphaMaskLion": {
+        "lr": 0.01,
+        "beta1": 0.9,
+        "beta2": 0.99,
+        "weight_decay": 0.01,
+        "maximize": False,
+        "masking": "async",
+        "alpha": "norm",
+        "alpha_max": None,
+    },
 }
 
 #: The paper's ablation (its Table 3), and Cautious AdamW, as settings of one optimizer.

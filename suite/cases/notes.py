@@ -38,6 +38,22 @@ _NOTES: dict[str, tuple[str, str, str]] = {
         "The new moment is exactly 0 in whatever order it is computed.",
         "Code with a comparison that is not strict selects the coordinate.",
     ),
+    "SignOfNan": (
+        "Numerical",
+        "Lion takes the sign of a NaN, which IEEE 754 does not define: NaN and 0 are acceptable.",
+        "Neither outcome fits: the NaN was taken for a number of some sign, or lost from the momentum.",
+    ),
+    "ZeroRate": (
+        "Numerical",
+        "The learning rate is 0, so the inner optimizer makes no move to read u from. Then u counts as 0 and alpha of "
+        "the norm rule is 1; alpha of the u that an implementation may know is acceptable.",
+        "Code that divides by the rate, or one norm by the other without looking, gets 0/0.",
+    ),
+    "AbsentGradient": (
+        "Counting",
+        "A tensor has no gradient in some steps.",
+        "Code that decays every tensor, or lets its momentum decay, changes one that took no part.",
+    ),
     "PerTensorStep": (
         "Counting",
         "A tensor has no gradient in some steps or joins late, and its own steps are counted.",

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from suite.cases.model import FULL, HALF, SETTINGS, TRAJECTORY_CONDITIONING, Case, Tensor
 from suite.cases.notes import notes
@@ -18,7 +18,10 @@ STEPS = 12
 _SHAPES = ((2, 3), (4,), (), (2, 1, 2))
 # With beta1 = 1/2 a moment forgets quickly: gradients of mixed signs flip it often, and it is never close to 0.
 _BETAS = {"beta1": 0.5, "beta2": 0.9}
-_BETA1S = (_BETAS["beta1"], 0.9)
+
+#: A moment as (decay, weight of the gradient), and further sums of the old moment and the gradient that decide a sign.
+Moment = tuple[tuple[float, float], Sequence[tuple[float, float]]]
+_MOMENTS: tuple[Moment, ...] = tuple(((beta1, 1 - beta1), ()) for beta1 in (_BETAS["beta1"], 0.9))
 
 
 def cases() -> Iterator[Case]:
@@ -83,27 +86,35 @@ def warmup_cosine(step: int) -> float:
     return round(0.005 * (1 + math.cos(math.pi * (step - 2) / (STEPS - 3))), 6)
 
 
-def data(seed: int) -> tuple[list[Tensor], list[list[Tensor]]]:
-    """Parameters of size 1/2 to 2, and gradients of size 1/4 to 1 with random signs."""
+def data(seed: int, kinds: Sequence[Moment] = _MOMENTS) -> tuple[list[Tensor], list[list[Tensor]]]:
+    """Parameters of size 1/2 to 2, and gradients of size 1/4 to 1 with random signs.
+
+    Args:
+        seed: The same seed gives the same data.
+        kinds: The moments that the data must keep away from 0.
+    """
     generator = random.Random(seed)
 
     def draw(low: float, high: float) -> float:
         return round(generator.uniform(low, high) * generator.choice((-1, 1)), 3)
 
     def gradient_element(moments: list[float]) -> float:
-        """Draw until no moment that this gradient makes is near 0; update ``moments``, one per beta1 in use."""
+        """Draw until no sum that this gradient makes is near 0; update ``moments``, one per kind."""
         while True:
             g = draw(0.25, 1.0)
-            terms = [(beta1 * m, (1 - beta1) * g) for m, beta1 in zip(moments, _BETA1S, strict=True)]
-            if all(abs(a + b) >= TRAJECTORY_CONDITIONING * (abs(a) + abs(b)) for a, b in terms):
-                moments[:] = [a + b for a, b in terms]
+            new = [(decay * m, weight * g) for m, ((decay, weight), _) in zip(moments, kinds, strict=True)]
+            others = [
+                (decay * m, weight * g) for m, (_, sums) in zip(moments, kinds, strict=True) for decay, weight in sums
+            ]
+            if all(abs(a + b) >= TRAJECTORY_CONDITIONING * (abs(a) + abs(b)) for a, b in new + others):
+                moments[:] = [a + b for a, b in new]
                 return g
 
     sizes = [math.prod(shape) for shape in _SHAPES]
     params = [
         Tensor(shape, tuple(draw(0.5, 2.0) for _ in range(size))) for shape, size in zip(_SHAPES, sizes, strict=True)
     ]
-    moments = [[[0.0] * len(_BETA1S) for _ in range(size)] for size in sizes]
+    moments = [[[0.0] * len(kinds) for _ in range(size)] for size in sizes]
     gradients = [
         [
             Tensor(shape, tuple(gradient_element(element) for element in tensor))

@@ -23,10 +23,10 @@ class NumpyAlphaAdam:
 
     def construct(self, hyperparameters: dict[str, Any]) -> None:
         h = hyperparameters
-        for name in ("lr", "eps", "weight_decay"):
+        for name in {"lr", "eps", "weight_decay"} & h.keys():
             if not (_is_number(h[name]) and 0 <= h[name] < np.inf):
                 raise ValueError(f"{name} must be a finite number >= 0")
-        for name in ("beta1", "beta2"):
+        for name in {"beta1", "beta2"} & h.keys():
             if not (_is_number(h[name]) and 0 <= h[name] < 1):
                 raise ValueError(f"{name} must be in [0, 1)")
         if h["masking"] not in ("async", "sync", "none"):

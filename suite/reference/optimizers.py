@@ -1,18 +1,31 @@
-"""The optimizers that vector files speak of, as settings of one rule."""
+"""The optimizers that vector files speak of, as settings of one rule: a direction, a mask and a strength."""
 
 from typing import Any
 
-#: Optimizer -> its own hyperparameters beside the common ones.
+_COMMON = ("lr", "weight_decay", "maximize")
+_ADAM = ("beta1", "beta2", "eps")
+_MASK = ("masking", "alpha", "alpha_max")
+
+#: Optimizer -> its hyperparameters.
 OPTIMIZERS: dict[str, tuple[str, ...]] = {
-    "AlphaAdam": ("masking", "alpha", "alpha_max"),
-    "AdamW": ("eps_placement",),
-    "CautiousAdamW": ("eps_placement",),
+    "AlphaAdam": (*_COMMON, *_ADAM, *_MASK),
+    "AdamW": (*_COMMON, *_ADAM, "eps_placement"),
+    "CautiousAdamW": (*_COMMON, *_ADAM, "eps_placement"),
+    "AlphaMaskSGD": (*_COMMON, "momentum", "nesterov", *_MASK),
+    "AlphaMaskLion": (*_COMMON, "beta1", "beta2", *_MASK),
 }
-COMMON = ("lr", "beta1", "beta2", "eps", "weight_decay", "maximize")
+
+#: Optimizers that mask what another one does, and the direction of that one. Theirs is the first moment alone.
+WRAPPED = {"AlphaMaskSGD": "sgd", "AlphaMaskLion": "lion"}
 
 #: Where eps is added: to the root of the bias-corrected second moment, or to the root of the moment itself, whose bias
 #: is corrected afterwards ("epsilon hat").
 EPS_PLACEMENTS = ("after-bias-correction", "before-bias-correction")
+
+
+def moments(optimizer: str) -> tuple[str, ...]:
+    """The moments that an optimizer keeps: m, or m and v."""
+    return ("m",) if optimizer in WRAPPED else ("m", "v")
 
 
 def as_alphaadam(optimizer: str, hyperparameters: dict[str, Any]) -> dict[str, Any]:
@@ -21,7 +34,9 @@ def as_alphaadam(optimizer: str, hyperparameters: dict[str, Any]) -> dict[str, A
     Cautious AdamW divides its mask by the fraction that it selects, which it keeps above 1e-3: the count rule with
     AlphaAdam's own cap of 1000.
     """
+    if optimizer in WRAPPED:
+        return {**hyperparameters, "direction": WRAPPED[optimizer]}
     if optimizer == "AlphaAdam":
-        return {**hyperparameters, "eps_placement": EPS_PLACEMENTS[0]}
+        return {**hyperparameters, "direction": "adam", "eps_placement": EPS_PLACEMENTS[0]}
     rule = {"AdamW": ("none", 1.0), "CautiousAdamW": ("sync", "count")}[optimizer]
-    return {**hyperparameters, "masking": rule[0], "alpha": rule[1], "alpha_max": None}
+    return {**hyperparameters, "direction": "adam", "masking": rule[0], "alpha": rule[1], "alpha_max": None}

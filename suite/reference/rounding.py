@@ -12,8 +12,9 @@ from typing import Any
 import mpmath
 from mpmath import mpf
 
+from suite.reference.directions import TensorState
 from suite.reference.formats import Format
-from suite.reference.rule import DEFAULT_CAPS, Step, TensorState
+from suite.reference.rule import DEFAULT_CAPS, Step
 
 
 @dataclass
@@ -26,9 +27,10 @@ class Errors:
     alpha: mpf
 
 
-def none(size: int) -> Errors:
+def none(state: TensorState) -> Errors:
     """The errors of stated inputs."""
-    return Errors([mpf(0)] * size, [mpf(0)] * size, [mpf(0)] * size, mpf(0))
+    params, m, v = ([mpf(0)] * len(part) for part in (state.params, state.m, state.v))
+    return Errors(params, m, v, mpf(0))
 
 
 # 1 - b^t is asked for to 2 ulp of the compute dtype: 4 roundings' worth.
@@ -58,6 +60,19 @@ def propagate(
     Returns:
         Bounds after the step.
     """
+    arguments = before, errors, step, lr, hyperparameters, computed, stored
+    return (_propagate_adam if hyperparameters["direction"] == "adam" else _propagate_wrapped)(*arguments)
+
+
+def _propagate_adam(
+    before: TensorState,
+    errors: Errors,
+    step: Step,
+    lr: mpf,
+    hyperparameters: dict[str, Any],
+    computed: Format,
+    stored: Format,
+) -> Errors:
     b1, b2 = mpf(hyperparameters["beta1"]), mpf(hyperparameters["beta2"])
     shrink = lr * mpf(hyperparameters["weight_decay"])
     r = computed.unit_roundoff
@@ -122,3 +137,114 @@ def _alpha_relative(step: Step, hyperparameters: dict[str, Any], u_relative: lis
         if ui
     )
     return inherited + (len(step.u) + 3) * r
+
+
+def _propagate_wrapped(
+    before: TensorState,
+    errors: Errors,
+    step: Step,
+    lr: mpf,
+    hyperparameters: dict[str, Any],
+    computed: Format,
+    stored: Format,
+) -> Errors:
+    """Around another optimizer: an implementation may know u, or read it from the parameters that the other one moved.
+
+    Those are rounded where they are stored, so that the move is known to half an ulp of the parameter. That is the
+    larger of the two errors, and alpha multiplies it.
+    """
+    r = computed.unit_roundoff
+    s = stored.unit_roundoff if stored != computed else mpf(0)
+    tiny = stored.spacing(mpf(0)) / 2
+    shrink = lr * mpf(hyperparameters["weight_decay"])
+    m_errors, u_errors = (_sgd if hyperparameters["direction"] == "sgd" else _lion)(step, errors, hyperparameters, r, s)
+    m_errors = [e + tiny for e in m_errors]
+
+    read_errors = []  # of lr * u
+    for theta, ui, e_u in zip(before.params, step.u, u_errors, strict=True):
+        move = abs(lr * ui)
+        # u; the rate as a number of the dtype, and the product.
+        e = lr * e_u + 2 * r * move
+        if e:
+            # The moved parameter is rounded; not by more than the move, since the parameter itself is a number.
+            e += min(stored.unit_roundoff * abs(theta - lr * ui), move) + tiny
+            e += 2 * r * move  # the difference of the two, and where u itself is wanted, its quotient by the rate
+        read_errors.append(e)
+    alpha_error = _alpha_wrapped(step, hyperparameters, lr, read_errors, u_errors, r)
+
+    p_errors = []
+    for i, theta in enumerate(step.after.params):
+        moved = abs(lr * step.alpha * step.mask[i] * step.u[i]) if step.mask[i] else mpf(0)
+        old = abs(before.params[i])
+        # The factor 1 - lr*wd: two constants, a product, a difference; its product with theta.
+        e = abs(1 - shrink) * errors.params[i] + old * (r * (1 + 3 * shrink) + r)
+        if step.mask[i]:
+            e += step.alpha * read_errors[i] + alpha_error * abs(lr * step.u[i])
+        # Rate and alpha multiplied, the product with u; alpha rounded from where it was computed.
+        e += 4 * r * moved
+        # Decay and move may be applied one after the other to the stored parameter, or be returned as an update in its
+        # dtype: each of both, and their sum.
+        e += stored.unit_roundoff * (old + 3 * moved + 2 * shrink * old)
+        e += (r + s) * abs(theta) + tiny  # the last sum; storing it
+        p_errors.append(e)
+    return Errors(p_errors, m_errors, [], alpha_error)
+
+
+def _sgd(step: Step, errors: Errors, hyperparameters: dict[str, Any], r: mpf, s: mpf) -> tuple[list[mpf], list[mpf]]:
+    """Errors of SGD's momentum and of its direction."""
+    momentum = mpf(hyperparameters["momentum"])
+    m_errors, u_errors = [], []
+    for m, u, a, inherited in zip(step.after.m, step.u, step.history, errors.m, strict=True):
+        # A constant and a product; a sum.
+        e_m = 2 * r * abs(a) + (r + s) * abs(m) + momentum * inherited
+        m_errors.append(e_m)
+        # Once more, from the momentum as it came out.
+        nesterov = momentum * e_m + 2 * r * momentum * abs(m) + r * abs(u)
+        u_errors.append(nesterov if hyperparameters["nesterov"] else e_m)
+    return m_errors, u_errors
+
+
+def _lion(step: Step, errors: Errors, hyperparameters: dict[str, Any], r: mpf, s: mpf) -> tuple[list[mpf], list[mpf]]:
+    """Errors of Lion's momentum and of its direction, a sign of what the generator keeps away from 0."""
+    b2 = mpf(hyperparameters["beta2"])
+    m_errors = [
+        3 * r * (abs(a) + abs(b)) + (r + s) * abs(m) + b2 * inherited
+        for m, a, b, inherited in zip(step.after.m, step.history, step.news, errors.m, strict=True)
+    ]
+    return m_errors, [mpf(0)] * len(m_errors)
+
+
+def _alpha_wrapped(
+    step: Step,
+    hyperparameters: dict[str, Any],
+    lr: mpf,
+    read_errors: list[mpf],
+    u_errors: list[mpf],
+    r: mpf,
+) -> mpf:
+    """Bound alpha's absolute error where it is computed from what another optimizer did to the parameters.
+
+    Raises:
+        ValueError: The moves are lost beside the parameters, and alpha with them.
+    """
+    rule = hyperparameters["alpha"]
+    if not isinstance(rule, str):
+        return r * step.alpha  # the constant as a number of the dtype
+    if rule == "count":
+        return mpf(0) if all(step.mask) or not any(step.mask) else 2 * r * step.alpha
+    moves, moves_errors = (step.u, u_errors) if lr == 0 else ([lr * ui for ui in step.u], read_errors)
+    total = mpmath.fsum(x * x for x in moves)
+    kept = mpmath.fsum(x * x for x, a in zip(moves, step.mask, strict=True) if a)
+    if hyperparameters["masking"] == "none" or not total or not mpmath.isfinite(total) or kept == total or not kept:
+        return mpf(0)
+    # To first order by the derivative of log(total / kept) / 2, and the squares of the errors, which count where a
+    # move is smaller than its error.
+    relative = mpmath.fsum(
+        (e * abs(x) + e * e / 2) * abs(1 / total - a / kept)
+        for x, e, a in zip(moves, moves_errors, step.mask, strict=True)
+    )
+    relative += (len(moves) + 3) * r
+    if relative > mpf(1) / 64:
+        raise ValueError("the update is lost beside the parameter")
+    ratio = mpmath.sqrt(total / kept)
+    return max(mpf(0), relative * ratio - (ratio - step.alpha))  # what the cap cuts off is no error

@@ -1,28 +1,20 @@
-"""AlphaAdam's rule, and AdamW's and Cautious AdamW's as its relatives, in exact arithmetic.
+"""AlphaAdam's rule, and that of its relatives, in exact arithmetic: mask and strength for whatever direction.
 
 Everything is computed from the stored values with 256 bits; parameters and moments are rounded to the stated dtype
 where an implementation stores them, and nowhere else. How far an implementation may be off is in ``rounding.py``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import mpmath
 from mpmath import mpf
 
+from suite.reference.directions import DIRECTIONS, TensorState
 from suite.reference.formats import Format
 
 #: The caps of the rules when alpha_max is null.
 DEFAULT_CAPS = {"norm": 2, "count": 1000}
-
-
-@dataclass
-class TensorState:
-    """One parameter tensor and its moments, flat, as exact numbers; a complex element is two of them."""
-
-    params: list[mpf]
-    m: list[mpf]
-    v: list[mpf]
 
 
 @dataclass
@@ -32,11 +24,12 @@ class Step:
     Attributes:
         after: The tensor after the step.
         gradient: The gradient as used: negated when maximizing.
-        history: ``b1 m_{t-1}``, the first term of the new moment.
-        news: ``(1 - b1) g``, the second.
+        history: The first term of the new moment, for Adam ``b1 m_{t-1}``.
+        news: The second, for Adam ``(1 - b1) g``.
         u: The update before mask and strength.
         mask: 1 where the coordinate is updated, else 0.
         alpha: The strength, exact.
+        signs: The two terms of further sums whose sign decides u, per element.
     """
 
     after: TensorState
@@ -46,6 +39,7 @@ class Step:
     u: list[mpf]
     mask: list[int]
     alpha: mpf
+    signs: list[tuple[mpf, mpf]] = field(default_factory=list)
 
 
 def step(
@@ -68,43 +62,29 @@ def step(
         hyperparameters: As :func:`suite.reference.optimizers.as_alphaadam` returns them.
         stored: Where parameters and moments are stored.
         computed: What an implementation computes in; it matters only for departures.
-        departure: A flag whose other acceptable outcome is wanted: ``SquareOverflow`` or ``NormUnderflow``.
+        departure: A flag whose other acceptable outcome is wanted: ``SquareOverflow``, ``NormUnderflow``,
+            ``SignOfNan`` or ``ZeroRate``.
 
     Returns:
         The tensor after the step, and what the step decided.
     """
-    b1, b2 = mpf(hyperparameters["beta1"]), mpf(hyperparameters["beta2"])
-    eps, decay = mpf(hyperparameters["eps"]), mpf(hyperparameters["weight_decay"])
+    decay = mpf(hyperparameters["weight_decay"])
     if hyperparameters["maximize"]:
         gradient = [-g for g in gradient]
-
-    history = [b1 * m for m in state.m]
-    news = [(1 - b1) * g for g in gradient]
-    m = [stored.round(a + b) for a, b in zip(history, news, strict=True)]
-    squares = [g * g for g in gradient]
-    if departure == "SquareOverflow":
-        squares = [computed.round(square) for square in squares]
-    v = [stored.round(b2 * old + (1 - b2) * square) for old, square in zip(state.v, squares, strict=True)]
-    correction1, correction2 = 1 - b1**t, mpmath.sqrt(1 - b2**t)
-    if hyperparameters["eps_placement"] == "after-bias-correction":
-        denominators = [mpmath.sqrt(vi) / correction2 + eps for vi in v]
-    else:
-        denominators = [(mpmath.sqrt(vi) + eps) / correction2 for vi in v]
-    u = [_quotient(mi / correction1, d) for mi, d in zip(m, denominators, strict=True)]
-    mask = _mask(hyperparameters["masking"], state.m, m, gradient)
+    direction = DIRECTIONS[hyperparameters["direction"]](
+        state, gradient, t, hyperparameters, stored, computed, departure
+    )
+    u = direction.u
+    if hyperparameters["direction"] != "adam" and lr == 0 and departure != "ZeroRate":
+        u = [mpf(0)] * len(u)  # read from a step of another optimizer, which makes none
+    mask = _mask(hyperparameters["masking"], state.m, direction.m, gradient)
     alpha = mpf(1) if departure == "NormUnderflow" else _alpha(hyperparameters, mask, u)
     params = [
         stored.round((1 - lr * decay) * theta - lr * alpha * (a * ui))
         for theta, a, ui in zip(state.params, mask, u, strict=True)
     ]
-    return Step(TensorState(params, m, v), gradient, history, news, u, mask, alpha)
-
-
-def _quotient(numerator: mpf, denominator: mpf) -> mpf:
-    """IEEE division, which mpmath's is but for a zero denominator."""
-    if denominator == 0 and not mpmath.isnan(numerator):
-        return mpf("nan") if numerator == 0 else mpf("inf") * mpmath.sign(numerator)
-    return numerator / denominator
+    after = TensorState(params, direction.m, direction.v)
+    return Step(after, gradient, direction.history, direction.news, u, mask, alpha, direction.signs)
 
 
 def _mask(masking: str, old_m: list[mpf], new_m: list[mpf], gradient: list[mpf]) -> list[int]:

@@ -11,6 +11,7 @@ import pytest
 
 from bench import convergence, memory, throughput
 from bench.names import FRAMEWORKS, OPTIMIZERS
+from bench.paired import shapes_of
 from bench.tasks import MODELS, get_task
 
 ROOT = Path(convergence.__file__).parents[1]
@@ -48,6 +49,8 @@ def test_asv_finds_every_benchmark_without_any_framework(discovered):
         "throughput.OptimizerStep.track_ratio_spread": ("ratio", ["optimizer", "shapes"]),
         "throughput.OptimizerStep.track_ratio_to_adamw": ("ratio", ["optimizer", "shapes"]),
         "throughput.OptimizerStep.track_step_seconds": ("seconds", ["optimizer", "shapes"]),
+        "throughput.StepScaling.track_ratio_to_adamw": ("ratio", ["optimizer", "shapes"]),
+        "throughput.StepScaling.track_step_seconds": ("seconds", ["optimizer", "shapes"]),
     }
 
 
@@ -67,6 +70,7 @@ def test_benchmarks_that_read_the_same_run_share_a_folder(discovered):
         == folder("throughput.OptimizerStep.track_ratio_to_adamw")
         == folder("throughput.OptimizerStep.track_ratio_spread")
     )
+    assert folder("throughput.StepScaling.track_step_seconds") == folder("throughput.StepScaling.track_ratio_to_adamw")
 
 
 def test_the_parameters_are_known_names_and_steps_of_the_task():
@@ -81,7 +85,10 @@ def test_the_parameters_are_known_names_and_steps_of_the_task():
     assert convergence.Convergence.params[1] == task.validation_percents
     assert list(convergence.STEPS) == sorted(set(convergence.STEPS))
     assert (convergence.STEPS[0], convergence.STEPS[-1]) == (1, task.steps)
-    assert set(memory.OptimizerState.params[1]) == set(throughput.OptimizerStep.params[1]) == set(MODELS)
+    assert set(memory.OptimizerState.params[1]) == set(throughput.OptimizerStep.params[1]) <= set(MODELS)
+    optimizers, shapes = throughput.StepScaling.params
+    assert set(optimizers) <= set(OPTIMIZERS)
+    assert all(shapes_of(name) for name in shapes)
 
 
 def test_a_benchmarks_process_imports_only_what_reading_needs():
@@ -129,7 +136,9 @@ def test_a_diverged_run_gives_no_figures(record):
 def test_step_times_are_read_from_one_measurement(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BENCH_FRAMEWORK", "torch")
-    measurements = iter([{"seconds": [2.0, 3.0, 8.0], "baselineSeconds": [1.0, 1.0, 2.0]}])
+    measurements = iter(
+        [{"seconds": [2.0, 2.0, 3.0, 3.0, 8.0, 8.0], "baselineSeconds": [1.0, 1.0, 1.0, 1.0, 2.0, 2.0]}]
+    )
     monkeypatch.setattr("bench.paired.measure", lambda framework, optimizer, shapes: next(measurements))
     benchmark = throughput.OptimizerStep()
     assert benchmark.track_step_seconds("adamw", "gpt2-nano") == 3.0
@@ -137,7 +146,25 @@ def test_step_times_are_read_from_one_measurement(monkeypatch, tmp_path):
     assert benchmark.track_ratio_spread("adamw", "gpt2-nano") == 1.0
 
 
-@pytest.mark.parametrize("benchmark", [convergence.Convergence, throughput.OptimizerStep])
+def test_scaling_is_read_from_one_measurement_too(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_FRAMEWORK", "torch")
+    measurements = iter([{"seconds": [6.0, 6.0, 6.0, 6.0], "baselineSeconds": [3.0, 3.0, 3.0, 3.0]}])
+    monkeypatch.setattr("bench.paired.measure", lambda framework, optimizer, shapes: next(measurements))
+    benchmark = throughput.StepScaling()
+    benchmark.setup("alphaadam", "100x1000")
+    assert benchmark.track_step_seconds("alphaadam", "100x1000") == 6.0
+    assert benchmark.track_ratio_to_adamw("alphaadam", "100x1000") == 2.0
+
+
+@pytest.mark.parametrize("framework", ["jax", "keras"])
+def test_scaling_skips_other_frameworks_than_pytorch(framework, monkeypatch):
+    monkeypatch.setenv("BENCH_FRAMEWORK", framework)
+    with pytest.raises(NotImplementedError):
+        throughput.StepScaling().setup("alphaadam", "1x1000")
+
+
+@pytest.mark.parametrize("benchmark", [convergence.Convergence, throughput.OptimizerStep, throughput.StepScaling])
 def test_without_a_framework_the_error_says_what_to_do(benchmark, monkeypatch):
     monkeypatch.delenv("BENCH_FRAMEWORK", raising=False)
     with pytest.raises(RuntimeError, match="BENCH_FRAMEWORK is not set"):

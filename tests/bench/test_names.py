@@ -8,9 +8,9 @@ import pytest
 from bench import names
 
 
-def test_every_module_in_frameworks_is_a_framework_name_and_back():
+def test_every_module_in_frameworks_begins_with_a_framework_name_and_back():
     modules = {path.stem for path in Path(names.__file__).parent.glob("frameworks/*.py")}
-    assert modules == set(names.FRAMEWORKS)
+    assert {module.partition("_")[0] for module in modules} == set(names.FRAMEWORKS) <= modules
 
 
 def test_frameworks_is_no_package_so_that_asv_does_not_import_it():
@@ -23,10 +23,12 @@ def test_an_unknown_framework_is_refused_with_the_valid_names():
 
 
 def test_a_framework_that_is_not_installed_says_what_to_install(monkeypatch):
-    monkeypatch.delitem(sys.modules, "bench.frameworks.torch", raising=False)
+    for module in ("torch", "torch_speed"):
+        monkeypatch.delitem(sys.modules, f"bench.frameworks.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "alphaadam.torch", None)  # importing it fails as if it were not there
-    with pytest.raises(ModuleNotFoundError, match=r"torch is benchmarked with alphaadam\.torch.*pip install"):
-        names.load_framework("torch")
+    for load in (lambda: names.load_framework("torch"), names.load_speed_module):
+        with pytest.raises(ModuleNotFoundError, match=r"torch is benchmarked with alphaadam\.torch.*pip install"):
+            load()
 
 
 def test_the_environment_names_the_framework(monkeypatch):

@@ -13,6 +13,15 @@ def test_what_is_written_is_read_back(tmp_path):
     assert read_json(tmp_path / "new folder" / "record.json") == {"loss": [0.1, 2.5]}
 
 
+def test_numbers_stand_in_one_line_and_text_is_left_as_it_is(tmp_path):
+    content = {"loss": [0.1, -2.5e-10, 3], "none": [], "text": "[\n 1,\n 2\n]", "names": ["a", "b"], "pairs": [[1, 2]]}
+    write_json(tmp_path / "record.json", content)
+    text = (tmp_path / "record.json").read_text()
+    assert read_json(tmp_path / "record.json") == content
+    assert ' "loss": [0.1, -2.5e-10, 3],\n' in text
+    assert ' "names": [\n  "a",\n  "b"\n ],\n' in text
+
+
 def test_a_failed_write_leaves_the_good_file_and_nothing_else(tmp_path):
     path = tmp_path / "record.json"
     write_json(path, 1)

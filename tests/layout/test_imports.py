@@ -19,6 +19,8 @@ BRIDGES = {
     "suite/adapters/optax.py": {"optax", "jax"},
     "suite/adapters/keras.py": {"keras", "jax"},
     "bench/frameworks/torch.py": {"torch"},
+    "bench/frameworks/torch_memory.py": {"torch"},
+    "bench/frameworks/torch_speed.py": {"torch"},
     "bench/frameworks/jax.py": {"optax", "jax"},
     "bench/frameworks/keras.py": {"keras", "jax"},
 }

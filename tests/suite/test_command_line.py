@@ -40,9 +40,20 @@ def test_run_prints_a_matrix_and_writes_every_result(run):
     assert status == 0
     assert "mask.json SingleStep float32" in printed
     assert "60/60 pass" in printed
-    assert document["adapters"][0]["versions"].keys() == {"alphaadam", "torch"}
+    assert document["adapters"][0]["versions"].keys() == {"alphaadam", "torch", "lion-pytorch"}
     assert len(document["results"]) == 2 * document["suite"]["files"][0]["numberOfTests"]
     assert {r["outcome"] for r in document["results"]} == {"pass"}
+
+
+def test_an_adapter_runs_the_files_of_every_optimizer_that_it_offers(run, folder):
+    for name in ("alpha-mask-sgd.json", "alpha-mask-lion.json", "adamw.json"):
+        (folder / name).write_text((VECTORS / name).read_text())
+    status, _, document = run("--adapter", "torch", "--adapter", EXAMPLE, "--only", "*/*-agree*")
+    assert status == 0
+    files = {(r["adapter"], r["file"]) for r in document["results"]}
+    masks = {("torch", f"alpha-mask-{inner}.json") for inner in ("sgd", "lion")}
+    assert files == {("torch", "mask.json"), (EXAMPLE, "mask.json"), *masks}
+    assert all("v" not in r["notReported"] for r in document["results"])
 
 
 def test_tests_are_chosen_by_id_and_by_flag(run):

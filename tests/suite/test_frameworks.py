@@ -3,6 +3,7 @@
 One test for each framework rather than pairs of frameworks: two that agree with the oracle agree with one another.
 """
 
+import dataclasses
 import math
 import os
 from functools import cache
@@ -61,12 +62,32 @@ def cases(draw):
     )
 
 
-def group_of(case, dtype):
+#: Inner optimizer of an AlphaMask -> its own hyperparameters.
+INNER = {
+    "AlphaMaskSGD": st.fixed_dictionaries({"momentum": st.sampled_from([0.5, 0.9]), "nesterov": st.booleans()}),
+    "AlphaMaskLion": st.fixed_dictionaries(
+        {"beta1": st.sampled_from([0.5, 0.9]), "beta2": st.sampled_from([0.5, 0.99])}
+    ),
+}
+
+
+@st.composite
+def masked_cases(draw, optimizer):
+    """The same around another optimizer, with rates that move a parameter by more than its last digits."""
+    case = draw(cases())
+    mask = {name: case.hyperparameters[name] for name in ("masking", "alpha", "alpha_max", "weight_decay")}
+    lr = draw(st.sampled_from([1e-3, 0.01, 0.5]))
+    return dataclasses.replace(case, hyperparameters={**mask, **draw(INNER[optimizer]), "lr": lr})
+
+
+def group_of(case, dtype, optimizer="AlphaAdam"):
     kind = "SingleStep" if len(case.gradients) == 1 else "Trajectory"
-    return {"type": kind, "dtype": dtype, "hyperparameters": {**DEFAULTS["AlphaAdam"], **case.hyperparameters}}
+    return {"type": kind, "dtype": dtype, "hyperparameters": {**DEFAULTS[optimizer], **case.hyperparameters}}
 
 
-adapter = cache(create)
+@cache
+def adapter(framework, optimizer="AlphaAdam"):
+    return create(framework)[optimizer]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -79,6 +100,21 @@ def test_a_framework_agrees_with_the_oracle(framework, dtype, case):
     except ValueError:  # a moment came near 0, where the order of operations decides
         assume(False)
     outcome = check(adapter(framework), VectorTest("drawn", "AlphaAdam", group_of(case, dtype), test, {}))
+    assert outcome.outcome == "pass", outcome.message
+
+
+@pytest.mark.parametrize("optimizer", INNER)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(data=st.data())
+def test_alpha_mask_agrees_with_the_oracle(optimizer, dtype, data):
+    case = data.draw(masked_cases(optimizer))
+    try:
+        test = expect.test_of(case, optimizer, dtype)
+    except ValueError:  # a sign came near 0, or a move is lost beside its parameter
+        assume(False)
+    group = group_of(case, dtype, optimizer)
+    outcome = check(adapter("torch", optimizer), VectorTest("drawn", optimizer, group, test, {}))
     assert outcome.outcome == "pass", outcome.message
 
 

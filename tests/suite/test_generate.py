@@ -32,3 +32,14 @@ def test_a_case_with_a_moment_near_zero_is_refused(monkeypatch):
     monkeypatch.setattr(single_step, "cases", lambda: iter([near_zero]))
     with pytest.raises(ValueError, match=r"near-zero.*closer to 0"):
         dict(generate.documents())
+
+
+def test_a_case_whose_moves_are_lost_beside_its_parameters_is_refused():
+    """A wrapper could not read them, and its alpha would be anything."""
+    from suite import expect
+    from suite.cases.model import Case, vector
+
+    lost = Case("async-norm/lost", "", {"lr": 1e-6}, [vector(1e3, 1e3)], [[vector(1.0, -0.25)]], m=[vector(1.0, 1.0)])
+    with pytest.raises(ValueError, match="lost beside the parameter"):
+        expect.test_of(lost, "AlphaMaskSGD", "float32")
+    expect.test_of(lost, "AlphaMaskSGD", "float64")

@@ -1,27 +1,54 @@
 """The vectors and the runner, tested on implementations that are right or wrong on purpose."""
 
+import sys
+
 import pytest
 
-from suite.adapters import Observation, UnsupportedError
+from suite.adapters import Observation, UnsupportedError, create
 from suite.check import all_tests, check
 from suite.examples.numpy_alphaadam import NumpyAlphaAdam
+from suite.examples.numpy_alphamask import NumpyAlphaMaskLion, NumpyAlphaMaskSGD
 from suite.load import load_all
 from tests.suite.wrong import WRONG, described
 
-TESTS = [test for test in all_tests(load_all()) if test.optimizer == "AlphaAdam"]
+ALL_TESTS = list(all_tests(load_all()))
+TESTS = [test for test in ALL_TESTS if test.optimizer == "AlphaAdam"]
 
 
 def one(adapter, test_id, dtype="float32"):
     """The outcome of the test of that name."""
-    (test,) = [t for t in TESTS if (t.test["id"], t.group.get("dtype")) == (test_id, dtype)]
+    where = (adapter.optimizer, test_id, dtype)
+    (test,) = [t for t in ALL_TESTS if (t.optimizer, t.test["id"], t.group.get("dtype")) == where]
     return check(adapter, test)
 
 
-def test_a_correct_implementation_passes():
-    outcomes = [check(NumpyAlphaAdam(), test) for test in TESTS]
+class KnowsTheUpdate:
+    """An AlphaMask that need not read the inner optimizer's direction from a rounded parameter."""
+
+    def moved(self, theta, u):
+        self.u = u
+
+    def read(self, theta, moved):
+        return self.u
+
+
+class KnowsTheUpdateOfSGD(KnowsTheUpdate, NumpyAlphaMaskSGD):
+    pass
+
+
+class KnowsTheUpdateOfLion(KnowsTheUpdate, NumpyAlphaMaskLion):
+    pass
+
+
+@pytest.mark.parametrize(
+    "adapter", [NumpyAlphaAdam, NumpyAlphaMaskSGD, NumpyAlphaMaskLion, KnowsTheUpdateOfSGD, KnowsTheUpdateOfLion]
+)
+def test_a_correct_implementation_passes(adapter):
+    tests = [test for test in ALL_TESTS if test.optimizer == adapter.optimizer]
+    outcomes = [check(adapter(), test) for test in tests]
     assert {(o.id, o.dtype): o.message for o in outcomes if o.outcome not in ("pass", "skipped")} == {}
     skipped = {(o.id.split("/")[1], o.message) for o in outcomes if o.outcome == "skipped"}
-    assert skipped == {
+    assert skipped <= {
         ("complex", "real tensors only"),
         ("absent-gradients-one-count", "each tensor counts its own steps"),
     }
@@ -33,6 +60,13 @@ def test_every_mistake_is_caught_by_a_named_test(mistake):
     outcome = one(mistake(), test_id, dtype)
     assert outcome.outcome == "fail"
     assert f": {quantity}[" in outcome.message
+
+
+def test_lion_that_is_not_installed_is_skipped_with_the_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lion_pytorch", None)
+    outcome = one(create("torch")["AlphaMaskLion"], "async-norm/fifth-step")
+    assert outcome.outcome == "skipped"
+    assert outcome.message.startswith("lion-pytorch is not installed. Run: python -m pip install")
 
 
 def test_a_failure_says_what_its_flags_say_is_the_usual_cause():

@@ -69,3 +69,17 @@ def test_a_number_of_tests_that_is_not_there(tmp_path, document):
 def test_a_tensor_that_does_not_fit_its_parameter(tmp_path, document):
     document["groups"][0]["tests"][0]["steps"][0]["gradients"][0]["data"].pop()
     assert_refused(write(tmp_path, document), "adamw/all-agree", "steps[0].gradients[0] has 3 elements for shape [4]")
+
+
+def test_hyperparameters_of_another_optimizer(tmp_path, document):
+    document["optimizer"] = "AlphaMaskSGD"
+    assert_refused(write(tmp_path, document), "adamw/all-agree", "are not those of AlphaMaskSGD: lr", "momentum")
+
+
+def test_a_second_moment_where_the_optimizer_has_none_and_none_where_it_has_one(tmp_path, document):
+    without = json.loads((VECTORS / "alpha-mask-sgd.json").read_text())
+    test = next(test for test in without["groups"][-1]["tests"] if "state" in test["initial"])
+    test["initial"]["state"]["v"] = test["initial"]["state"]["m"]
+    assert_refused(write(tmp_path, without), test["id"], "initial.state has a second moment, for AlphaMaskSGD")
+    del document["groups"][0]["tests"][0]["steps"][0]["expected"]["v"]
+    assert_refused(write(tmp_path, document), "steps[0].expected has no second moment, for AlphaAdam")

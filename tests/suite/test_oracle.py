@@ -1,21 +1,22 @@
 """The oracle against cases computed by hand, and against properties that hold whatever the numbers are."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mpf
 
 from suite.cases.model import DEFAULTS, SETTINGS
+from suite.reference.directions import TensorState
 from suite.reference.formats import STORED
 from suite.reference.optimizers import as_alphaadam
-from suite.reference.rule import TensorState, step
+from suite.reference.rule import step
 
 FORMAT = STORED["float64"]
 
 
-def run(m, g, setting, *, params=None, v=None, t=2, lr=0.5, **changes):
+def run(m, g, setting, *, optimizer="AlphaAdam", params=None, v=None, t=2, lr=0.5, **changes):
     """Take one step; return the tensor after it, and the step."""
     flat = [list(map(mpf, x)) for x in (params or [0] * len(m), m, v or [0] * len(m))]
-    hyperparameters = as_alphaadam("AlphaAdam", {**DEFAULTS["AlphaAdam"], **setting, **changes})
+    hyperparameters = as_alphaadam(optimizer, {**DEFAULTS[optimizer], **setting, **changes})
     taken = step(TensorState(*flat), list(map(mpf, g)), t, mpf(lr), hyperparameters, FORMAT, FORMAT)
     return taken.after, taken
 
@@ -48,6 +49,36 @@ def test_the_async_mask_by_hand():
     assert result.mask == [1, 0, 0, 1, 1, 1, 0]
 
 
+def test_alpha_mask_around_sgd_by_hand():
+    """momentum 1/2, rate 1/2, decay 1/4: the second coordinate is masked and decays all the same."""
+    arguments = [2.0, 4.0], [2.0, -1.0], {"masking": "async", "alpha": "norm", "momentum": 0.5, "weight_decay": 0.25}
+    state, result = run(*arguments, optimizer="AlphaMaskSGD", params=[8.0, 8.0])
+    # m = (3, 1), u = m; alpha = sqrt(10) / 3
+    assert (state.m, state.v, result.mask) == ([3, 1], [], [1, 0])
+    assert abs(result.alpha - mpf(10) ** 0.5 / 3) < 1e-60
+    assert state.params == [FORMAT.round(7 - mpf(10) ** 0.5 / 2), 7]
+    _, nesterov = run(*arguments, optimizer="AlphaMaskSGD", nesterov=True)
+    assert nesterov.u == [3.5, -0.5]
+
+
+def test_alpha_mask_around_lion_by_hand():
+    """The direction's mean has other weights than the momentum's: the second coordinate goes against its momentum."""
+    betas = {"beta1": 0.5, "beta2": 0.75}
+    arguments = [2.0, 2.0, 0.0, -4.0], [2.0, -4.0, 0.0, -4.0]
+    state, result = run(*arguments, {"masking": "async", "alpha": "norm", **betas}, optimizer="AlphaMaskLion")
+    assert (state.m, result.u, result.mask) == ([2, 0.5, 0, -4], [1, -1, 0, -1], [1, 0, 1, 1])
+    assert abs(result.alpha - mpf(1.5) ** 0.5) < 1e-60
+    _, sync = run(*arguments, {"masking": "sync", "alpha": "count", **betas}, optimizer="AlphaMaskLion")
+    assert (sync.mask, sync.alpha) == ([1, 0, 0, 1], 2)
+
+
+def test_a_rate_of_zero_leaves_no_update_to_read():
+    arguments = [2.0, 4.0], [2.0, -1.0], {"masking": "async", "alpha": "norm"}
+    state, result = run(*arguments, optimizer="AlphaMaskSGD", params=[8.0, 8.0], lr=0.0)
+    assert (state.params, result.u, result.alpha) == ([8, 8], [0, 0], 1)
+    assert state.m == [FORMAT.round(mpf(0.9) * 2 + 2), FORMAT.round(mpf(0.9) * 4 - 1)]
+
+
 def test_alpha_restores_the_length_of_the_update():
     """Half of four equal coordinates is selected: the norm asks for sqrt(2), the count for 2."""
     m, g, v = [1.0] * 4, [0.5, 0.5, -0.5, -0.5], [1.0] * 4
@@ -60,6 +91,7 @@ def test_alpha_restores_the_length_of_the_update():
 numbers = st.floats(-10, 10).map(lambda x: round(x, 3))
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=6), st.sampled_from(sorted(SETTINGS)))
 def test_signs_do_not_matter(pairs, setting):
     """Mirroring parameters, moments and gradients mirrors the step."""
@@ -70,6 +102,7 @@ def test_signs_do_not_matter(pairs, setting):
     assert mirrored.params == [-x for x in state.params]
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=6))
 def test_alpha_is_between_one_and_its_cap(pairs):
     m, g = zip(*pairs, strict=True)
@@ -78,6 +111,7 @@ def test_alpha_is_between_one_and_its_cap(pairs):
         assert 1 <= result.alpha <= cap
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=6))
 def test_moments_do_not_depend_on_the_setting(pairs):
     m, g = zip(*pairs, strict=True)
@@ -85,6 +119,7 @@ def test_moments_do_not_depend_on_the_setting(pairs):
     assert all((state.m, state.v) == (states[0].m, states[0].v) for state in states)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=6), st.integers(-8, 8))
 def test_without_eps_the_update_does_not_depend_on_the_scale_of_the_gradients(pairs, exponent):
     m, g = zip(*pairs, strict=True)
@@ -96,6 +131,7 @@ def test_without_eps_the_update_does_not_depend_on_the_scale_of_the_gradients(pa
     assert large.alpha == small.alpha
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=6), st.randoms(use_true_random=False))
 def test_the_order_of_elements_does_not_matter(pairs, random):
     shuffled = list(pairs)
@@ -116,6 +152,7 @@ def test_splitting_a_tensor_changes_alpha_and_stacking_equal_ones_does_not():
     assert abs(twice - whole) < mpf(2) ** -240
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=6))
 def test_cautious_adamw_and_adamw_are_settings_of_alphaadam(pairs):
     m, g = zip(*pairs, strict=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from suite.check import all_tests, check
 from suite.examples.numpy_alphaadam import NumpyAlphaAdam
+from suite.examples.numpy_alphamask import NumpyAlphaMask, NumpyAlphaMaskLion, NumpyAlphaMaskSGD
 from suite.load import load_all
 
 
@@ -187,6 +188,149 @@ class StateForgottenByACheckpoint(NumpyAlphaAdam):
         super().load(dtype, params, m, v, 0)
 
 
+class MaskedDecayAroundSgd(DecayMasked, NumpyAlphaMaskSGD):
+    """The decay masked."""
+
+
+class MaskFromTheNewMomentumAroundSgd(MaskFromTheNewMoment, NumpyAlphaMaskSGD):
+    """The mask read after the inner step."""
+
+
+class MaskFromTheNewMomentumAroundLion(MaskFromTheNewMoment, NumpyAlphaMaskLion):
+    """The mask read after the inner step."""
+
+
+class AlphaOverAllTensorsAroundSgd(AlphaOverAllTensors, NumpyAlphaMaskSGD):
+    """One alpha for the whole model."""
+
+
+class EmptyMaskGivesOneAroundLion(AlphaFromAnEmptyMaskIsOne, NumpyAlphaMaskLion):
+    """No alpha where nothing is selected."""
+
+
+class NoHistoryMasksEverythingAroundSgd(NoHistoryMasksEverything, NumpyAlphaMaskSGD):
+    """The first step, without a momentum, masked."""
+
+
+class SelectingByTheMaskAroundSgd(NumpyAlphaMaskSGD):
+    """The old parameter taken back where the mask is 0: a NaN there is lost."""
+
+    def update_moments(self, index, gradient):
+        mask, u = super().update_moments(index, gradient)
+        return mask, np.where(mask | (self.h["alpha"] == "norm"), u, 0)
+
+
+class UpdateNotDividedByTheRate(NumpyAlphaMaskSGD):
+    """The move itself as u: the rate counts twice. Alpha does not show it."""
+
+    def read(self, theta, moved):
+        return theta - moved
+
+
+class UpdateDividedByTheBaseRate(NumpyAlphaMaskSGD):
+    """The rate from the constructor, whatever the schedule says."""
+
+    def read(self, theta, moved):
+        return (theta - moved) / theta.dtype.type(self.h["lr"])
+
+
+class UpdateOfTheWrongSign(NumpyAlphaMaskSGD):
+    def read(self, theta, moved):
+        return -super().read(theta, moved)
+
+
+class InnerOptimizerDecays(NumpyAlphaMask):
+    """The inner optimizer left with its own decay, decoupled: it is masked, scaled by alpha, and part of it."""
+
+    def moved(self, theta, u):
+        return super().moved(theta, u + theta.dtype.type(self.h["weight_decay"]) * theta)
+
+    def decay(self, theta, mask, lr):
+        return theta
+
+
+class InnerOptimizerDecaysAroundSgd(InnerOptimizerDecays, NumpyAlphaMaskSGD):
+    pass
+
+
+class InnerOptimizerDecaysAroundLion(InnerOptimizerDecays, NumpyAlphaMaskLion):
+    pass
+
+
+class InnerDecayCoupled(NumpyAlphaMaskSGD):
+    """The inner optimizer left with SGD's L2 penalty, which enters the momentum."""
+
+    def update_moments(self, index, gradient):
+        sign = -1 if self.h["maximize"] else 1
+        return super().update_moments(index, gradient + sign * self.h["weight_decay"] * self.params[index])
+
+    def decay(self, theta, mask, lr):
+        return theta
+
+
+class DecayedTwice(NumpyAlphaMaskSGD):
+    """The inner optimizer left with its decay, and ours on top."""
+
+    def moved(self, theta, u):
+        return super().moved(theta, u + theta.dtype.type(self.h["weight_decay"]) * theta)
+
+
+class AlphaFromTheMomentum(NumpyAlphaMask):
+    """The length of the momentum instead of that of the update."""
+
+    def alphas(self, masks, updates):
+        return super().alphas(masks, {index: self.m[index] for index in updates})
+
+
+class AlphaFromTheMomentumAroundSgd(AlphaFromTheMomentum, NumpyAlphaMaskSGD):
+    pass
+
+
+class AlphaFromTheMomentumAroundLion(AlphaFromTheMomentum, NumpyAlphaMaskLion):
+    pass
+
+
+class MaskIgnoresMaximize(NumpyAlphaMaskSGD):
+    """The gradient as it came, beside a momentum of negated ones."""
+
+    def mask(self, old_m, m, g):
+        return super().mask(old_m, m, -g if self.h["maximize"] else g)
+
+
+class MomentumDampened(NumpyAlphaMaskSGD):
+    def inner(self, m, g):
+        return super().inner(m, (1 - self.h["momentum"]) * g)
+
+
+class NesterovIgnored(NumpyAlphaMaskSGD):
+    def inner(self, m, g):
+        m = super().inner(m, g)[0]
+        return m, m
+
+
+class LionsBetasSwapped(NumpyAlphaMaskLion):
+    def inner(self, m, g):
+        b2, b1 = self.h["beta1"], self.h["beta2"]
+        return b2 * m + (1 - b2) * g, np.sign(b1 * m + (1 - b1) * g)
+
+
+class LionsDirectionFromTheNewMomentum(NumpyAlphaMaskLion):
+    def inner(self, m, g):
+        m = super().inner(m, g)[0]
+        return m, np.sign(m)
+
+
+class AbsentGradientsAreZeros(NumpyAlphaMaskSGD):
+    def step(self, gradients, lr):
+        zeros = [np.zeros_like(p) if g is None else g for p, g in zip(self.params, gradients, strict=True)]
+        return super().step(zeros, lr)
+
+
+class DividedByARateOfZero(NumpyAlphaMaskSGD):
+    def read(self, theta, moved):
+        return (theta - moved) / theta.dtype.type(self.lr)
+
+
 #: Mistake -> a test that must catch it, in this dtype and this quantity.
 WRONG: dict[type[NumpyAlphaAdam], tuple[str, str, str]] = {
     MaskFromTheNewMoment: ("alphaadam/new-moment-turns", "float32", "mask"),
@@ -215,6 +359,29 @@ WRONG: dict[type[NumpyAlphaAdam], tuple[str, str, str]] = {
     MomentsSwappedInACheckpoint: ("adamw/fifth-step", "float32", "m"),
     MaximizeAfterTheMask: ("alphaadam/maximize", "float32", "mask"),
     StateForgottenByACheckpoint: ("adamw/fifth-step", "float32", "params"),
+    MaskedDecayAroundSgd: ("async-mask/large-weight-decay", "float32", "params"),
+    MaskFromTheNewMomentumAroundSgd: ("async-norm/new-momentum-turns", "float32", "mask"),
+    MaskFromTheNewMomentumAroundLion: ("async-norm/new-momentum-turns", "float32", "mask"),
+    AlphaOverAllTensorsAroundSgd: ("async-norm/fifth-step", "float32", "alpha"),
+    EmptyMaskGivesOneAroundLion: ("sync-count/none-agrees", "float32", "alpha"),
+    NoHistoryMasksEverythingAroundSgd: ("async-norm/first-step", "float32", "mask"),
+    SelectingByTheMaskAroundSgd: ("async-mask/nan-gradient", "float32", "params"),
+    UpdateNotDividedByTheRate: ("plain/fifth-step", "float32", "params"),
+    UpdateDividedByTheBaseRate: ("plain/warmup-cosine", "float32", "params"),
+    UpdateOfTheWrongSign: ("plain/fifth-step", "float32", "params"),
+    InnerOptimizerDecaysAroundSgd: ("async-norm/large-weight-decay", "float32", "alpha"),
+    InnerOptimizerDecaysAroundLion: ("async-mask/large-weight-decay", "float32", "params"),
+    InnerDecayCoupled: ("plain/large-weight-decay", "float32", "m"),
+    DecayedTwice: ("plain/large-weight-decay", "float32", "params"),
+    AlphaFromTheMomentumAroundSgd: ("async-norm/nesterov", "float32", "alpha"),
+    AlphaFromTheMomentumAroundLion: ("async-norm/fifth-step", "float32", "alpha"),
+    MaskIgnoresMaximize: ("async-norm/maximize", "float32", "mask"),
+    MomentumDampened: ("plain/fifth-step", "float32", "m"),
+    NesterovIgnored: ("plain/nesterov", "float32", "params"),
+    LionsBetasSwapped: ("plain/fifth-step", "float32", "m"),
+    LionsDirectionFromTheNewMomentum: ("plain/direction-and-momentum-disagree", "float32", "params"),
+    AbsentGradientsAreZeros: ("plain/absent-gradients-and-a-late-parameter", "float32", "m"),
+    DividedByARateOfZero: ("plain/lr-zero", "float32", "params"),
 }
 
 

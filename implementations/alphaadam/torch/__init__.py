@@ -1,5 +1,7 @@
 """AlphaAdam for PyTorch."""
 
-from alphaadam.torch._alphaadam import AlphaAdam, StepDiagnostics
+from alphaadam.torch._alphaadam import AlphaAdam
+from alphaadam.torch._mask import AlphaMask
+from alphaadam.torch._settings import StepDiagnostics
 
-__all__ = ["AlphaAdam", "StepDiagnostics"]
+__all__ = ["AlphaAdam", "AlphaMask", "StepDiagnostics"]

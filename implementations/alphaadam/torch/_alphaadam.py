@@ -1,20 +1,26 @@
-"""The optimizer class: what PyTorch knows of AlphaAdam. The arithmetic of one tensor stands in ``_step.py``."""
+"""The optimizer class: what PyTorch knows of AlphaAdam. The arithmetic stands in the modules that ``_paths`` chooses."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
-from alphaadam import _hyperparameters as checks
-from alphaadam.torch._step import StepDiagnostics, step_tensor
+from alphaadam.torch import _checkpoint, _groups, _loop, _paths, _sharded
+from alphaadam.torch._settings import Settings, StepDiagnostics, Tensors
 
-__all__ = ["AlphaAdam", "StepDiagnostics"]
+__all__ = ["AlphaAdam"]
 
-# Keys that AdamW writes into its param groups and AlphaAdam has no use for.
-_ADAMW_ONLY = ("amsgrad", "foreach", "capturable", "differentiable", "fused", "decoupled_weight_decay")
-_STATE = ("step", "exp_avg", "exp_avg_sq")
+
+class _Batch(NamedTuple):
+    """Parameters that are stepped together: of one group, on one device, of one dtype."""
+
+    parameters: list[Tensor]  # as the user knows them; `tensors` has their real views or shards
+    tensors: Tensors
+    settings: Settings
+    path: ModuleType
 
 
 class AlphaAdam(Optimizer):
@@ -34,11 +40,27 @@ class AlphaAdam(Optimizer):
     The state is AdamW's (``step``, ``exp_avg``, ``exp_avg_sq``), so a ``torch.optim.AdamW`` checkpoint loads and
     continues here, and back. Half-precision tensors are computed in float32 and rounded once when stored; float16
     keeps no second moment for gradients below about 5e-3. Complex tensors are treated as pairs of reals, as in
-    ``torch.optim.AdamW``.
+    ``torch.optim.AdamW``. A gradient that is not finite is never hidden by the mask: with ``alpha="norm"`` it makes
+    its whole tensor NaN, else its coordinate. For sharded tensors (``DTensor``) alpha is that of the whole logical
+    tensor: what each shard's mask keeps and drops is added up in one all-reduce for each step.
+
+    Paths. The result is the same up to the rounding of single operations; the default is the fastest that is there.
+
+    ========== ========================== =========================================================================
+    path       chosen by                  what it is
+    ========== ========================== =========================================================================
+    fused      ``fused=True``, default    Two passes over memory in compiled kernels: Triton on CUDA, Numba on the
+                                          CPU (extra ``numba``). Scratch memory is one bit per element.
+    foreach    ``foreach=True``, default  PyTorch's own operations over lists of tensors. Temporaries are about three
+               on CUDA without Triton     times the bytes of the parameters.
+    plain loop ``foreach=False``, default PyTorch's own operations, tensor by tensor.
+               elsewhere
+    ========== ========================== =========================================================================
 
     Args:
         params: Parameters, named parameters, or dicts that define parameter groups.
-        lr: Learning rate, finite and >= 0; a float or a one-element tensor.
+        lr: Learning rate, finite and >= 0; a float or a one-element tensor. A tensor is read at each step without
+            recompiling a compiled step or recapturing a CUDA graph.
         betas: Decay rates of the first and second moment, each in [0, 1).
         eps: Added to the root of the second moment after bias correction; finite and >= 0.
         weight_decay: Decoupled weight decay, finite and >= 0. It reaches every coordinate, masked or not.
@@ -49,6 +71,12 @@ class AlphaAdam(Optimizer):
         alpha_max: Cap of the rule, finite and >= 1. ``None`` is the rule's own cap: 2 for ``"norm"``, 1000 for
             ``"count"``. With a number as ``alpha`` it must be ``None``.
         maximize: Ascend instead of descend.
+        foreach: Whether to take the foreach path; ``None`` leaves the choice to the optimizer.
+        capturable: Keep ``step`` on the parameter's device and never wait for that device, so that a CUDA graph can
+            capture the step. Fused steps on CUDA always do so.
+        differentiable: Let autograd record the step. Takes the plain loop.
+        fused: Whether to take the fused path; ``None`` leaves the choice to the optimizer. With ``True``, a
+            ``torch.amp.GradScaler`` leaves unscaling, and skipping a step whose gradients overflowed, to the kernels.
         record_diagnostics: Keep alpha and the mask of the last step in :attr:`diagnostics`, one byte per element.
 
     Attributes:
@@ -56,7 +84,8 @@ class AlphaAdam(Optimizer):
 
     Raises:
         TypeError: A hyperparameter is of the wrong type.
-        ValueError: A hyperparameter is out of range.
+        ValueError: A hyperparameter is out of range, or a group has a key that looks like a misspelt one.
+        RuntimeError: Paths exclude one another, or ``fused=True`` is not available for a parameter.
 
     Source: Chang, Li and Yuan (2025), https://arxiv.org/abs/2501.18094, sections 3.2 and 4.4, appendices C, E and F.
 
@@ -84,9 +113,13 @@ class AlphaAdam(Optimizer):
         alpha: str | float = "norm",
         alpha_max: float | None = None,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
         record_diagnostics: bool = False,
     ) -> None:
-        checks.check_flag("record_diagnostics", record_diagnostics)
+        _groups.check_flag("record_diagnostics", record_diagnostics)
         self.record_diagnostics = record_diagnostics
         self.diagnostics: dict[Tensor, StepDiagnostics] = {}
         defaults = {
@@ -98,22 +131,37 @@ class AlphaAdam(Optimizer):
             "alpha": alpha,
             "alpha_max": alpha_max,
             "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+            "fused": fused,
         }
-        _check_group(defaults)
+        _groups.check(defaults)
         super().__init__(params, defaults)
+        if fused:  # a GradScaler asks for this attribute
+            self._step_supports_amp_scaling = True
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a parameter group; hyperparameters that it leaves out are the constructor's.
 
         Raises:
             TypeError: A hyperparameter of the group is of the wrong type.
-            ValueError: A hyperparameter of the group is out of range.
+            ValueError: A hyperparameter of the group is out of range, or a key looks like a misspelt one.
+            RuntimeError: The group asks for ``fused=True``, which is not available for one of its parameters.
         """
         if isinstance(param_group, dict):  # the base class explains any other type
-            _check_group({**self.defaults, **param_group})
+            _groups.check({**self.defaults, **param_group})
         super().add_param_group(param_group)
+        added = self.param_groups[-1]
+        if added["fused"]:
+            try:
+                for parameter in added["params"]:
+                    if parameter.device.type != "meta":  # where it will be is not known yet
+                        _paths.require_fused(parameter)
+            except RuntimeError:
+                self.param_groups.pop()
+                raise
 
-    @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
 
@@ -125,114 +173,192 @@ class AlphaAdam(Optimizer):
 
         Raises:
             RuntimeError: A gradient is sparse.
-            ValueError: A group's learning rate is negative or not finite.
+            ValueError: A group's learning rate is negative or not finite, or a group has a misspelt key.
         """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self.diagnostics = {}
-        for group in self.param_groups:
-            _check_lr(group["lr"])
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._step_parameter(parameter, group)
+        with torch.set_grad_enabled(self.defaults["differentiable"]):
+            self._step()
         return loss
 
-    def _step_parameter(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        if parameter.grad.layout != torch.strided:  # type: ignore[union-attr]
-            raise RuntimeError(
-                f"AlphaAdam: a gradient of layout {parameter.grad.layout} (parameter of shape "  # type: ignore[union-attr]
-                f"{tuple(parameter.shape)}) is not supported, since masking needs every coordinate. Make it dense: "
-                "build torch.nn.Embedding with sparse=False, or call parameter.grad = parameter.grad.to_dense()."
-            )
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)  # on the CPU: reading it must not wait for a device
-            state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
-            state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
-        state["step"] += 1
-        diagnostics = step_tensor(
-            parameter,
-            parameter.grad,  # type: ignore[arg-type]
-            state["exp_avg"],
-            state["exp_avg_sq"],
-            step=int(state["step"].item()),
-            lr=float(group["lr"]),
-            betas=group["betas"],
+    def _step(self) -> None:
+        self.diagnostics = {}
+        sharded = []
+        for group in self.param_groups:
+            for batch in self._batches(group):
+                if any(_sharded.is_sharded(parameter) for parameter in batch.parameters) and batch.settings.measures:
+                    sharded.append(batch)
+                else:
+                    self._keep(batch, batch.path.step(batch.tensors, batch.settings))
+        if not sharded:
+            return
+        begun = [batch.path.begin(batch.tensors, batch.settings) for batch in sharded]
+        sums = _sharded.add_up([batch.parameters for batch in sharded], [sums for sums, _ in begun])
+        for batch, (_, finish), whole in zip(sharded, begun, sums, strict=True):
+            self._keep(batch, finish(whole))
+
+    def _keep(self, batch: _Batch, diagnostics: list[StepDiagnostics] | None) -> None:
+        if diagnostics is not None:
+            self.diagnostics.update(zip(batch.parameters, diagnostics, strict=True))
+
+    def _batches(self, group: dict[str, Any]) -> list[_Batch]:
+        """A group's parameters that have a gradient, by device and dtype, each with the path it takes."""
+        params: list[Tensor] = []
+        columns: tuple[list[Tensor], ...] = ([], [], [], [])
+        self._init_group(group, params, *columns)
+        if not params:
+            return []
+        tensors = [[_sharded.local(tensor) for tensor in column] for column in (params, *columns)]
+        if any(torch.is_complex(parameter) for parameter in params):  # parts are coordinates of their own
+            tensors = [[torch.view_as_real(t) if t.is_complex() else t for t in column] for column in tensors]
+        first = tensors[0][0]
+        alike = all(p.dtype == first.dtype and p.device == first.device for p in tensors[0])
+        if torch.compiler.is_compiling() or alike:
+            return self._by_path(group, params, Tensors(*tensors))
+        rows_of: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+        for row, parameter in enumerate(tensors[0]):
+            rows_of.setdefault((parameter.device, parameter.dtype), []).append(row)
+        return [
+            batch
+            for rows in rows_of.values()
+            for batch in self._by_path(group, *_select(rows, params, Tensors(*tensors)))
+        ]
+
+    def _by_path(self, group: dict[str, Any], params: list[Tensor], tensors: Tensors) -> list[_Batch]:
+        """Tensors of one device and dtype; those that kernels cannot address go through the plain loop."""
+        path = _paths.choose(group, tensors.params[0].device, tensors.params[0].dtype)
+        if not _paths.is_fused(path):
+            settings = self._settings(group, tensors, fused=False)
+            return [] if settings is None else [_Batch(params, tensors, settings, path)]
+        fits = [
+            one[1].dtype == one[0].dtype and _paths.is_dense(*one) for one in zip(*tensors[:4], strict=True)
+        ]
+        batches = []
+        for wanted, chosen in ((True, path), (False, _loop)):
+            rows = [row for row, fit in enumerate(fits) if fit is wanted]
+            if not rows:
+                continue
+            some, selected = (params, tensors) if len(rows) == len(params) else _select(rows, params, tensors)
+            settings = self._settings(group, selected, fused=wanted)
+            if settings is not None:
+                batches.append(_Batch(some, selected, settings, chosen))
+        return batches
+
+    def _settings(self, group: dict[str, Any], tensors: Tensors, *, fused: bool) -> Settings | None:
+        """How a batch is to be stepped; None if a GradScaler found that it must not be."""
+        device = tensors.params[0].device
+        scale, found_inf = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
+        if found_inf is not None and not (fused and device.type == "cuda"):
+            if found_inf.item():
+                return None
+            found_inf = None
+        if scale is not None and not fused:
+            torch._foreach_mul_(list(tensors.grads), float(scale.double().reciprocal().float()))
+            scale = None
+        by_tensor = group["capturable"] or group["differentiable"] or torch.compiler.is_compiling()
+        lr = group["lr"]
+        if isinstance(lr, Tensor) and not (by_tensor or (fused and device.type == "cuda")):
+            lr = lr.item()
+        return Settings(
+            lr=lr,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
             eps=group["eps"],
             weight_decay=group["weight_decay"],
             masking=group["masking"],
             alpha=group["alpha"],
             alpha_max=group["alpha_max"],
             maximize=group["maximize"],
+            by_tensor=by_tensor,
+            differentiable=group["differentiable"],
+            record=self.record_diagnostics,
+            grad_scale=scale,
+            found_inf=found_inf,
         )
-        if self.record_diagnostics:
-            self.diagnostics[parameter] = diagnostics
+
+    def _init_group(
+        self,
+        group: dict[str, Any],
+        params: list[Tensor],
+        grads: list[Tensor],
+        exp_avgs: list[Tensor],
+        exp_avg_sqs: list[Tensor],
+        steps: list[Tensor],
+    ) -> bool:
+        """Append the group's parameters that have a gradient and what belongs to them; create missing state.
+
+        ``torch.compile`` knows this method of an optimizer by its name and runs it outside the graph.
+
+        Returns:
+            Whether there are complex parameters.
+        """
+        _groups.check_before_step(group)
+        has_complex = False
+        for parameter in group["params"]:
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            _groups.check_gradient(parameter, gradient)
+            has_complex |= parameter.is_complex()
+            state = self.state[parameter]
+            if not state:
+                state["step"] = torch.zeros((), dtype=torch.float32, device=_step_device(group, parameter))
+                state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+            params.append(parameter)
+            grads.append(gradient)
+            exp_avgs.append(state["exp_avg"])
+            exp_avg_sqs.append(state["exp_avg_sq"])
+            steps.append(state["step"])
+        return has_complex
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:  # type: ignore[override]
         """Load a state saved by AlphaAdam or by ``torch.optim.AdamW``.
 
         Groups saved by AdamW know nothing of ``masking``, ``alpha`` and ``alpha_max``; these keep the values this
-        optimizer was built with. Nothing is changed if the state cannot be used.
+        optimizer was built with, and so do, always, ``foreach``, ``fused``, ``capturable`` and ``differentiable``,
+        which belong to the machine and not to the training. A parameter without saved state starts afresh. Nothing
+        is changed if the state cannot be used.
 
         Args:
             state_dict: What ``state_dict()`` of one of these optimizers returned.
 
         Raises:
             ValueError: The state was saved with amsgrad or with coupled (L2) weight decay, a tensor's state is
-                incomplete, or the groups do not fit.
+                incomplete or of another shape, or the groups do not fit.
         """
-        groups = [dict(group) for group in state_dict["param_groups"]]
-        for number, (group, own) in enumerate(zip(groups, self.param_groups, strict=False)):
-            if group.get("amsgrad"):
-                raise ValueError(
-                    f"AlphaAdam: parameter group {number} was saved with amsgrad=True, which AlphaAdam does not have. "
-                    "Continue with torch.optim.AdamW, or start AlphaAdam with a fresh state."
-                )
-            if group.get("decoupled_weight_decay") is False and group.get("weight_decay"):
-                raise ValueError(
-                    f"AlphaAdam: parameter group {number} was saved by torch.optim.Adam with coupled weight decay "
-                    f"(weight_decay={group['weight_decay']}), AlphaAdam's is decoupled. Set the saved group's "
-                    "weight_decay to 0 and choose a decoupled one after loading."
-                )
-            for key in _ADAMW_ONLY:
-                group.pop(key, None)
-            for key in self.defaults:
-                group.setdefault(key, own[key])
-            _check_group(group)
-        for index, state in state_dict["state"].items():
-            missing = [key for key in _STATE if key not in state]
-            if state and missing:
-                raise ValueError(
-                    f"AlphaAdam: the saved state of parameter {index} lacks {', '.join(missing)}. Load a state saved "
-                    "by AlphaAdam or torch.optim.AdamW, or start with a fresh one."
-                )
-        super().load_state_dict({**state_dict, "param_groups": groups})
-        for state in self.state.values():
-            # AdamW keeps an int in old versions, and with fused=True a tensor on the device.
-            state["step"] = torch.as_tensor(state["step"], dtype=torch.float32, device="cpu")
+        super().load_state_dict(_checkpoint.usable(state_dict, self.param_groups, self.defaults))
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state.get(parameter)
+                if state:  # AdamW keeps an int in old versions, and with fused=True a tensor on the device
+                    state["step"] = torch.as_tensor(
+                        state["step"], dtype=torch.float32, device=_step_device(group, parameter)
+                    )
 
     def __getstate__(self) -> dict[str, Any]:
         own = {"record_diagnostics": self.record_diagnostics, "diagnostics": self.diagnostics}
+        if hasattr(self, "_step_supports_amp_scaling"):
+            own["_step_supports_amp_scaling"] = self._step_supports_amp_scaling
         return {**super().__getstate__(), **own}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:  # pickled before the keys existed
+            for key, value in _groups.EXECUTION_DEFAULTS.items():
+                group.setdefault(key, value)
 
-def _check_lr(lr: float | Tensor) -> None:
-    checks.check_nonnegative("lr", lr.item() if isinstance(lr, Tensor) and lr.numel() == 1 else lr, "1e-3")
+
+def _step_device(group: dict[str, Any], parameter: Tensor) -> torch.device:
+    """Where a parameter's ``step`` lives: on the CPU, where reading it waits for nothing, unless the device reads it."""
+    if group["capturable"] or (
+        parameter.device.type == "cuda" and _paths.is_fused(_paths.choose(group, parameter.device, parameter.dtype))
+    ):
+        return parameter.device
+    return torch.device("cpu")
 
 
-def _check_group(group: dict[str, Any]) -> None:
-    _check_lr(group["lr"])
-    betas = group["betas"]
-    if not isinstance(betas, tuple | list) or len(betas) != 2:
-        raise TypeError(
-            f"AlphaAdam: betas={betas!r} is not valid. Pass a pair of numbers, for example betas=(0.9, 0.999)."
-        )
-    checks.check_beta("betas[0]", betas[0], "0.9")
-    checks.check_beta("betas[1]", betas[1], "0.999")
-    checks.check_nonnegative("eps", group["eps"], "1e-8")
-    checks.check_nonnegative("weight_decay", group["weight_decay"], "0.01")
-    checks.check_masking(group["masking"])
-    checks.check_alpha(group["alpha"], group["alpha_max"])
-    checks.check_flag("maximize", group["maximize"])
+def _select(rows: list[int], params: list[Tensor], tensors: Tensors) -> tuple[list[Tensor], Tensors]:
+    return [params[row] for row in rows], Tensors(*([column[row] for row in rows] for column in tensors))

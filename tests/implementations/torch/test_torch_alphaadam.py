@@ -44,7 +44,7 @@ def assert_identical(actual, expected):
 @pytest.mark.parametrize("options", [{}, {"maximize": True}, {"weight_decay": 0.0}, {"betas": (0.5, 0.9), "eps": 1e-3}])
 def test_without_masking_it_is_adamw_bit_for_bit(dtype, options):
     ours, theirs = make_parameters(dtype), make_parameters(dtype)
-    train(AlphaAdam(ours, lr=0.01, **AS_ADAMW, **options), ours, 0, 6)
+    train(AlphaAdam(ours, lr=0.01, foreach=False, **AS_ADAMW, **options), ours, 0, 6)
     train(torch.optim.AdamW(theirs, lr=0.01, foreach=False, **options), theirs, 0, 6)
     assert_identical(ours, theirs)
 
@@ -59,7 +59,7 @@ def test_an_adamw_checkpoint_continues_and_goes_back(fused):
     state = copy.deepcopy(adamw.state_dict()["state"])  # loading shares the tensors
     continued.load_state_dict({"state": state, "param_groups": continued.state_dict()["param_groups"]})
 
-    ours = AlphaAdam(parameters, lr=1.0, **AS_ADAMW)
+    ours = AlphaAdam(parameters, lr=1.0, foreach=False, **AS_ADAMW)
     ours.load_state_dict(adamw.state_dict())
     assert ours.param_groups[0]["lr"] == 0.01
     train(ours, parameters, 3, 6)

@@ -1,0 +1,105 @@
+"""Which code carries out a step: what was asked for, else the fastest that is there."""
+
+import functools
+import importlib
+import importlib.util
+import warnings
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from alphaadam.torch import _foreach, _loop
+
+__all__ = ["choose", "is_dense", "is_fused", "require_fused"]
+
+_FUSED_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64, torch.complex128)
+#: Of each type of device: the module of its fused step, the compiler that it needs, and how to install that.
+_FUSED = {
+    "cpu": ("alphaadam.torch._numba", "numba", 'python -m pip install "alphaadam[torch,numba]"'),
+    "cuda": ("alphaadam.torch._triton", "triton", "python -m pip install triton"),
+}
+#: Where PyTorch has kernels for lists of tensors.
+_FOREACH_DEVICES = ("cuda", "xpu")
+
+
+def require_fused(parameter: Tensor) -> None:
+    """Check that a fused step of this parameter can be had.
+
+    Raises:
+        RuntimeError: It cannot; the message says why and what to do.
+    """
+    reason = _missing(parameter.device.type, parameter.dtype)
+    if reason:
+        raise RuntimeError(f"AlphaAdam: fused=True is not available: {reason}, or pass fused=None to take what is.")
+
+
+def choose(group: dict[str, Any], device: torch.device, dtype: torch.dtype) -> ModuleType:
+    """The module whose ``step`` and ``begin`` step a group's tensors on a device.
+
+    Args:
+        group: The parameter group: ``foreach``, ``fused`` and ``differentiable`` are read.
+        device: Of the tensors.
+        dtype: Of the tensors.
+    """
+    if group["differentiable"]:
+        return _loop
+    if torch.compiler.is_compiling():  # the compiler fuses by itself
+        return _foreach
+    if group["fused"]:
+        return _load(_FUSED[device.type][0])
+    if group["foreach"] is not None or group["fused"] is not None:
+        return _foreach if group["foreach"] else _loop
+    if device.type in _FUSED:
+        reason = _missing(device.type, dtype)
+        if not reason:
+            return _load(_FUSED[device.type][0])
+        _warn_once(device.type, reason)
+    return _foreach if device.type in _FOREACH_DEVICES else _loop
+
+
+def is_fused(path: ModuleType) -> bool:
+    """Whether a path's kernels address memory themselves, and so need dense tensors."""
+    return path not in (_loop, _foreach)
+
+
+def is_dense(parameter: Tensor, *others: Tensor) -> bool:
+    """Whether kernels can walk through a parameter's memory, and meet the same elements in the others' memory."""
+    if all(tensor.is_contiguous() for tensor in (parameter, *others)):
+        return True
+    strides = parameter.stride()
+    # A new tensor has the strides of the old one only where that has neither gaps nor overlaps.
+    dense = torch.empty_like(parameter, device="meta").stride() == strides
+    return dense and all(other.stride() == strides for other in others)
+
+
+@functools.cache
+def _missing(device: str, dtype: torch.dtype) -> str:
+    """Why a fused step on a type of device cannot be had, and what would help; empty if it can."""
+    if device not in _FUSED:
+        return f"parameters are on {device!r}, and it exists for {', '.join(map(repr, _FUSED))}. Move them there"
+    if dtype not in _FUSED_DTYPES:
+        names = ", ".join(str(supported).removeprefix("torch.") for supported in _FUSED_DTYPES)
+        return f"parameters are {dtype}, and it exists for {names}. Convert them"
+    module, compiler, command = _FUSED[device]
+    if importlib.util.find_spec(compiler) is None:
+        return f"on {device!r} it needs {compiler}, which is not installed. Run `{command}`"
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # a compiler that does not fit this Python, NumPy or machine is as good as none
+        return f"on {device!r} it needs {compiler}, which failed: {type(error).__name__}: {error}. Run `{command}`"
+    return ""
+
+
+def _load(name: str) -> ModuleType:
+    return importlib.import_module(name)
+
+
+@functools.cache
+def _warn_once(device: str, reason: str) -> None:
+    warnings.warn(
+        f"AlphaAdam takes a slower path, with the same result: no fused step, since {reason}. To choose a path "
+        "without this warning, pass foreach=True or foreach=False.",
+        stacklevel=2,
+    )

@@ -1,0 +1,247 @@
+"""The fused step on a GPU: what Triton compiles.
+
+One program handles one chunk of one tensor; a launch covers the chunks of all tensors, found through a table of
+addresses. :func:`moments` updates the moments, writes a mask bit per element and each chunk's sums of what the mask
+keeps and drops; a tensor of one chunk it finishes at once, from cache. :func:`update` adds up a tensor's sums, always
+in the same order and without atomics, so that every run gives the same bits, and updates the parameters.
+
+Arithmetic is float32, or float64 for float64 tensors, with square roots and divisions rounded as IEEE says; scalars
+and sums are float64. Hyperparameters arrive as float64, and never as constants: a schedule recompiles nothing.
+"""
+
+import triton
+import triton.language as tl
+
+CHUNK = 32768  # elements of a program
+BLOCK = 2048  # of which so many at a time: 8 for each of 256 threads
+WARPS = 8
+SUMS_BLOCK = 256  # chunk sums that are added at a time
+
+# Columns of the table of tensors.
+PARAM, GRAD, EXP_AVG, EXP_AVG_SQ, STEP, SIZE, FIRST_CHUNK, COLUMNS = (tl.constexpr(i) for i in range(8))
+ASYNC, SYNC, NONE = (tl.constexpr(i) for i in range(3))
+FIXED, NORM, COUNT = (tl.constexpr(i) for i in range(3))
+
+
+@triton.jit
+def _agree(a, b):
+    return ((a > 0) & (b > 0)) | ((a < 0) & (b < 0))
+
+
+@triton.jit
+def _root(x):
+    if x.dtype == tl.float32:
+        return tl.sqrt_rn(x)
+    else:
+        return tl.sqrt(x)
+
+
+@triton.jit
+def _quotient(x, y):
+    if x.dtype == tl.float32:
+        return tl.div_rn(x, y)
+    else:
+        return x / y
+
+
+@triton.jit
+def _rounded(x, stored: tl.constexpr):
+    """A result as it is stored: to nearest, ties to even."""
+    if stored == x.dtype:
+        return x
+    else:
+        return x.to(stored, fp_downcast_rounding="rtne")
+
+
+@triton.jit
+def _pointer(entry, column: tl.constexpr, stored: tl.constexpr):
+    return tl.load(entry + column).to(tl.pointer_type(stored))
+
+
+@triton.jit
+def _size(entry, found_inf):
+    """Elements to step: none if a gradient overflowed."""
+    size = tl.load(entry + SIZE)
+    if found_inf is not None:
+        size = tl.where(tl.load(found_inf) != 0, 0, size)
+    return size
+
+
+@triton.jit
+def _factors(entry, lr, log_beta1, log_beta2, eps):
+    """eps and the factor of A*u in ``u' = m / (sqrt(v) + eps')``, from which both bias corrections are taken out."""
+    t = tl.load(tl.load(entry + STEP).to(tl.pointer_type(tl.float32))).to(tl.float64)
+    root = tl.sqrt(1 - tl.exp(t * _double(log_beta2)))
+    return _double(eps) * root, -lr * root / (1 - tl.exp(t * _double(log_beta1)))
+
+
+@triton.jit
+def _rate(lr, lr_pointer):
+    if lr_pointer is not None:
+        return tl.load(lr_pointer).to(tl.float64)
+    else:
+        return _double(lr)
+
+
+@triton.jit
+def _double(x):
+    """A scalar argument as a float64: Triton's interpreter passes Python's floats on as they are."""
+    return tl.full([], x, tl.float64)
+
+
+@triton.jit
+def _strength(kept, dropped, cap, alpha_rule: tl.constexpr):
+    """Alpha, as ``_settings.strengths`` has it."""
+    ratio = (kept + dropped) / tl.where(kept == 0, 1.0, kept)
+    if alpha_rule == NORM:
+        ratio = tl.sqrt(ratio)
+    ratio = tl.where(ratio > cap, _double(cap), ratio)  # a NaN stays
+    return tl.where(kept == 0, tl.where(dropped == 0, 1.0, _double(cap)), ratio)
+
+
+@triton.jit
+def _update_chunk(
+    entry, start, size, bits, eps, factor, decay, stored: tl.constexpr, compute: tl.constexpr,
+    chunk: tl.constexpr, block: tl.constexpr,
+):  # fmt: skip
+    theta, m, v = _pointer(entry, PARAM, stored), _pointer(entry, EXP_AVG, stored), _pointer(entry, EXP_AVG_SQ, stored)
+    for offset in range(0, chunk, block):
+        if start + offset < size:
+            at = offset + tl.arange(0, block)
+            i = start + at
+            inside = i < size
+            mi = tl.load(m + i, inside, 0).to(compute)
+            vi = tl.load(v + i, inside, 0).to(compute)
+            bit = (tl.load(bits + at // 8, inside, 0).to(tl.int32) >> (at % 8)) & 1
+            # A*u is a product: a NaN stays loud where the mask is 0.
+            masked = tl.where(bit != 0, mi, mi - mi)
+            step = factor.to(compute) * _quotient(masked, _root(vi) + eps.to(compute))
+            old = tl.load(theta + i, inside, 0).to(compute)
+            tl.store(theta + i, _rounded(decay.to(compute) * old + step, stored), inside)
+
+
+@triton.jit
+def moments(
+    table, tensor_of, bits, partials, found_inf, grad_scale, lr_pointer,
+    lr: tl.float64, beta1: tl.float64, beta2: tl.float64, log_beta1: tl.float64, log_beta2: tl.float64,
+    eps: tl.float64, weight_decay: tl.float64, fixed_alpha: tl.float64, cap: tl.float64,
+    stored: tl.constexpr, compute: tl.constexpr, masking: tl.constexpr, alpha_rule: tl.constexpr,
+    maximize: tl.constexpr, finish: tl.constexpr, chunk: tl.constexpr, block: tl.constexpr,
+):  # fmt: skip
+    """Phase 1, on every chunk; the whole step where ``finish`` and alpha needs no other chunk."""
+    program = tl.program_id(0).to(tl.int64)
+    entry = table + tl.load(tensor_of + program).to(tl.int64) * COLUMNS
+    size = _size(entry, found_inf)
+    start = (program - tl.load(entry + FIRST_CHUNK)) * chunk
+    own_bits = bits + program * (chunk // 8)
+    g, m, v = _pointer(entry, GRAD, stored), _pointer(entry, EXP_AVG, stored), _pointer(entry, EXP_AVG_SQ, stored)
+    rate = _rate(lr, lr_pointer)
+    eps_root, factor = _factors(entry, rate, log_beta1, log_beta2, eps)
+    kept = tl.zeros([block], tl.float64)
+    dropped = tl.zeros([block], tl.float64)
+    for offset in range(0, chunk, block):
+        if start + offset < size:
+            at = offset + tl.arange(0, block)
+            i = start + at
+            inside = i < size
+            gi = tl.load(g + i, inside, 0).to(compute)
+            if grad_scale is not None:
+                # As GradScaler.unscale_ has it: the reciprocal is rounded to float32.
+                gi = _rounded(gi * (1.0 / tl.load(grad_scale).to(tl.float64)).to(tl.float32).to(compute), stored)
+                tl.store(g + i, gi, inside)
+                gi = gi.to(compute)
+            if maximize:
+                gi = -gi
+            mi = tl.load(m + i, inside, 0).to(compute)
+            vi = tl.load(v + i, inside, 0).to(compute)
+            if masking == ASYNC:
+                mask = _agree(mi, gi) | (mi == 0)
+            stored_m = _rounded(mi + (1 - _double(beta1)).to(compute) * (gi - mi), stored)
+            stored_v = _rounded(_double(beta2).to(compute) * vi + (1 - _double(beta2)).to(compute) * gi * gi, stored)
+            tl.store(m + i, stored_m, inside)
+            tl.store(v + i, stored_v, inside)
+            mi = stored_m.to(compute)
+            if masking == SYNC:
+                mask = _agree(mi, gi)
+            elif masking == NONE:
+                mask = mi == mi
+                mask = mask | (mi != mi)
+            mask = mask & inside
+            # Eight mask bits make a byte, the lowest first.
+            eights = tl.reshape(mask.to(tl.int32), [block // 8, 8]) << tl.arange(0, 8)[None, :]
+            byte_at = (offset + tl.arange(0, block // 8) * 8) // 8
+            tl.store(own_bits + byte_at, tl.sum(eights, axis=1).to(tl.uint8), start + byte_at * 8 < size)
+            if alpha_rule == NORM:
+                square = _quotient(mi, _root(stored_v.to(compute)) + eps_root.to(compute)).to(tl.float64)
+                square = square * square
+                square = tl.where(inside, square, 0.0)
+                kept += tl.where(mask, square, 0.0)
+                dropped += tl.where(mask, 0.0, square)
+            elif alpha_rule == COUNT:
+                kept += mask.to(tl.float64)
+                dropped += (inside & (mask == 0)).to(tl.float64)
+    kept_sum = tl.sum(kept)
+    dropped_sum = tl.sum(dropped)
+    alone = size <= chunk
+    if finish and (alpha_rule == FIXED or alone):
+        if alpha_rule == FIXED:
+            alpha = _double(fixed_alpha)
+        else:
+            alpha = _strength(kept_sum, dropped_sum, cap, alpha_rule)
+        tl.debug_barrier()  # other threads wrote the mask's bytes
+        decay = 1 - rate * weight_decay
+        _update_chunk(entry, start, size, own_bits, eps_root, factor * alpha, decay, stored, compute, chunk, block)
+    elif alpha_rule != FIXED:
+        tl.store(partials + 2 * program, kept_sum)
+        tl.store(partials + 2 * program + 1, dropped_sum)
+
+
+@triton.jit
+def _add_up(partials, first, count, sums_block: tl.constexpr):
+    kept = tl.zeros([sums_block], tl.float64)
+    dropped = tl.zeros([sums_block], tl.float64)
+    for offset in range(0, count, sums_block):
+        i = offset + tl.arange(0, sums_block)
+        kept += tl.load(partials + 2 * (first + i), i < count, 0.0)
+        dropped += tl.load(partials + 2 * (first + i) + 1, i < count, 0.0)
+    return tl.sum(kept), tl.sum(dropped)
+
+
+@triton.jit
+def add_up(table, partials, sums, chunk: tl.constexpr, sums_block: tl.constexpr):
+    """Each tensor's sums, for those whose shards are on other devices as well."""
+    row = tl.program_id(0).to(tl.int64)
+    entry = table + row * COLUMNS
+    count = (tl.load(entry + SIZE) + chunk - 1) // chunk
+    kept, dropped = _add_up(partials, tl.load(entry + FIRST_CHUNK), count, sums_block)
+    tl.store(sums + 2 * row, kept)
+    tl.store(sums + 2 * row + 1, dropped)
+
+
+@triton.jit
+def update(
+    table, tensor_of, chunks_to_update, bits, partials, sums, found_inf, lr_pointer,
+    lr: tl.float64, log_beta1: tl.float64, log_beta2: tl.float64,
+    eps: tl.float64, weight_decay: tl.float64, fixed_alpha: tl.float64, cap: tl.float64,
+    stored: tl.constexpr, compute: tl.constexpr, alpha_rule: tl.constexpr,
+    chunk: tl.constexpr, block: tl.constexpr, sums_block: tl.constexpr,
+):  # fmt: skip
+    """Phase 2, on the listed chunks, the last first: what phase 1 touched last may still be in the cache."""
+    program = tl.load(chunks_to_update + tl.num_programs(0) - 1 - tl.program_id(0)).to(tl.int64)
+    row = tl.load(tensor_of + program).to(tl.int64)
+    entry = table + row * COLUMNS
+    size = _size(entry, found_inf)
+    first = tl.load(entry + FIRST_CHUNK)
+    rate = _rate(lr, lr_pointer)
+    eps_root, factor = _factors(entry, rate, log_beta1, log_beta2, eps)
+    if alpha_rule == FIXED:
+        alpha = _double(fixed_alpha)
+    elif sums is not None:
+        alpha = _strength(tl.load(sums + 2 * row), tl.load(sums + 2 * row + 1), cap, alpha_rule)
+    else:
+        kept, dropped = _add_up(partials, first, (tl.load(entry + SIZE) + chunk - 1) // chunk, sums_block)
+        alpha = _strength(kept, dropped, cap, alpha_rule)
+    start = (program - first) * chunk
+    decay = 1 - rate * weight_decay
+    own_bits = bits + program * (chunk // 8)
+    _update_chunk(entry, start, size, own_bits, eps_root, factor * alpha, decay, stored, compute, chunk, block)
