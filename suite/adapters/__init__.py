@@ -87,6 +87,12 @@ ADAPTERS: dict[str, tuple[tuple[str, ...], str | None]] = {
         ),
         None,
     ),
+    "torch-loop": (("suite.adapters.torch:Loop",), None),
+    "torch-foreach": (("suite.adapters.torch:Foreach",), None),
+    "torch-capturable-loop": (("suite.adapters.torch:CapturableLoop",), None),
+    "torch-capturable-foreach": (("suite.adapters.torch:CapturableForeach",), None),
+    "torch-differentiable": (("suite.adapters.torch:Differentiable",), None),
+    "torch-fused": (("suite.adapters.torch:Fused",), None),
     "optax": (("suite.adapters.optax:AlphaAdam",), None),
     "keras-torch": (("suite.adapters.keras:AlphaAdam",), "torch"),
     "keras-jax": (("suite.adapters.keras:AlphaAdam",), "jax"),
@@ -99,6 +105,14 @@ ADAPTERS: dict[str, tuple[tuple[str, ...], str | None]] = {
 
 #: Names that stand for several adapters.
 GROUPS = {
+    "torch-variants": [
+        "torch-loop",
+        "torch-foreach",
+        "torch-capturable-loop",
+        "torch-capturable-foreach",
+        "torch-differentiable",
+        "torch-fused",
+    ],
     "keras": ["keras-torch", "keras-jax", "keras-tensorflow"],
     "stock": ["torch-adamw", "optax-adamw", "keras-adamw"],
 }

@@ -42,7 +42,7 @@ class _Torch:
         v: list[np.ndarray] | None,
         step: int,
     ) -> None:
-        self._params = [torch.nn.Parameter(_tensor(array)) for array in params]
+        self._params = [self._parameter(array) for array in params]
         self._optimizer = self._make(self._params, dict(self._hyperparameters))
         if m is not None:
             state = self._optimizer.state_dict()
@@ -52,7 +52,7 @@ class _Torch:
             self._optimizer.load_state_dict(state)
 
     def add(self, params: list[np.ndarray]) -> None:
-        late = [torch.nn.Parameter(_tensor(array)) for array in params]
+        late = [self._parameter(array) for array in params]
         self._optimizer.add_param_group({"params": late})
         self._params += late
 
@@ -60,13 +60,19 @@ class _Torch:
         for group in self._optimizer.param_groups:
             group["lr"] = lr
         for parameter, gradient in zip(self._params, gradients, strict=True):
-            parameter.grad = None if gradient is None else _tensor(gradient)
+            parameter.grad = None if gradient is None else self._gradient(gradient)
         self._optimizer.step()
         return Observation(
             params=[_array(parameter) for parameter in self._params],
             m=[self._moment(parameter, self.first_moment) for parameter in self._params],
             v=[self._moment(parameter, "exp_avg_sq") for parameter in self._params],
         )
+
+    def _parameter(self, array: np.ndarray) -> Tensor:
+        return torch.nn.Parameter(_tensor(array))
+
+    def _gradient(self, array: np.ndarray) -> Tensor:
+        return _tensor(array)
 
     def _moment(self, parameter: Tensor, name: str) -> np.ndarray:
         """A moment; zero before the parameter's first step, when there is no state yet."""
@@ -84,12 +90,58 @@ class _Ours(_Torch):
 
 
 class AlphaAdam(_Ours):
-    """alphaadam.torch.AlphaAdam."""
+    """alphaadam.torch.AlphaAdam, as it is by default."""
+
+    optimizer = "AlphaAdam"
+    options: ClassVar[Mapping[str, Any]] = {"record_diagnostics": True}
+
+    def _make(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
+        return alphaadam.torch.AlphaAdam(params, **hyperparameters, **self.options)
+
+
+class Loop(AlphaAdam):
+    """Its plain loop."""
+
+    options: ClassVar[Mapping[str, Any]] = {"foreach": False, "record_diagnostics": True}
+
+
+class Foreach(AlphaAdam):
+    """Its operations over lists of tensors."""
+
+    options: ClassVar[Mapping[str, Any]] = {"foreach": True, "record_diagnostics": True}
+
+
+class CapturableLoop(AlphaAdam):
+    """Its plain loop with bias corrections computed on the device."""
+
+    options: ClassVar[Mapping[str, Any]] = {"foreach": False, "capturable": True, "record_diagnostics": True}
+
+
+class CapturableForeach(AlphaAdam):
+    """Its operations over lists with bias corrections computed on the device."""
+
+    options: ClassVar[Mapping[str, Any]] = {"foreach": True, "capturable": True, "record_diagnostics": True}
+
+
+class Differentiable(AlphaAdam):
+    """Its plain loop as autograd sees it."""
+
+    options: ClassVar[Mapping[str, Any]] = {"differentiable": True, "record_diagnostics": True}
+
+    def _parameter(self, array: np.ndarray) -> Tensor:
+        return _tensor(array)  # no leaf that autograd would protect from being changed
+
+    def _gradient(self, array: np.ndarray) -> Tensor:
+        return _tensor(array).requires_grad_()  # what the step is recorded for
+
+
+class Fused(_Torch):
+    """Its compiled kernels in the one pass that training takes, which keeps no diagnostics."""
 
     optimizer = "AlphaAdam"
 
     def _make(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
-        return alphaadam.torch.AlphaAdam(params, **hyperparameters, record_diagnostics=True)
+        return alphaadam.torch.AlphaAdam(params, **hyperparameters, fused=True)
 
 
 class AlphaMaskSGD(_Ours):

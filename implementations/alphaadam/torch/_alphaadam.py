@@ -1,4 +1,4 @@
-"""The optimizer class: what PyTorch knows of AlphaAdam. The arithmetic stands in the modules that ``_paths`` chooses."""
+"""The optimizer class: what PyTorch knows of AlphaAdam. ``_paths`` chooses the module that does the arithmetic."""
 
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -51,7 +51,7 @@ class AlphaAdam(Optimizer):
     ========== ========================== =========================================================================
     fused      ``fused=True``, default    Two passes over memory in compiled kernels: Triton on CUDA, Numba on the
                                           CPU (extra ``numba``). Scratch memory is one bit per element.
-    foreach    ``foreach=True``, default  PyTorch's own operations over lists of tensors. Temporaries are about three
+    foreach    ``foreach=True``, default  PyTorch's own operations over lists of tensors. Temporaries are over four
                on CUDA without Triton     times the bytes of the parameters.
     plain loop ``foreach=False``, default PyTorch's own operations, tensor by tensor.
                elsewhere
@@ -80,7 +80,8 @@ class AlphaAdam(Optimizer):
         record_diagnostics: Keep alpha and the mask of the last step in :attr:`diagnostics`, one byte per element.
 
     Attributes:
-        diagnostics: ``{parameter: StepDiagnostics}`` of the last step; empty unless ``record_diagnostics``.
+        diagnostics: ``{parameter: StepDiagnostics}`` of the last step, emptied and filled anew by each; empty unless
+            ``record_diagnostics``.
 
     Raises:
         TypeError: A hyperparameter is of the wrong type.
@@ -157,7 +158,7 @@ class AlphaAdam(Optimizer):
             try:
                 for parameter in added["params"]:
                     if parameter.device.type != "meta":  # where it will be is not known yet
-                        _paths.require_fused(parameter)
+                        _paths.require_fused(parameter.device, parameter.dtype)
             except RuntimeError:
                 self.param_groups.pop()
                 raise
@@ -172,7 +173,7 @@ class AlphaAdam(Optimizer):
             What ``closure`` returned, or None.
 
         Raises:
-            RuntimeError: A gradient is sparse.
+            RuntimeError: A gradient is sparse, or a parameter has a dtype without arithmetic (float8).
             ValueError: A group's learning rate is negative or not finite, or a group has a misspelt key.
         """
         loss = None
@@ -184,20 +185,28 @@ class AlphaAdam(Optimizer):
         return loss
 
     def _step(self) -> None:
-        self.diagnostics = {}
-        sharded = []
+        self.diagnostics.clear()  # the same dict for ever: a compiled step cannot assign an optimizer's attributes
+        measured = []  # sharded tensors whose alpha depends on all shards, whether this rank has a gradient or not
+        waiting = []
         for group in self.param_groups:
+            sharded = [parameter for parameter in group["params"] if _sharded.is_sharded(parameter)]
+            if group["masking"] != "none" and isinstance(group["alpha"], str):
+                measured += sharded
             for batch in self._batches(group):
-                if any(_sharded.is_sharded(parameter) for parameter in batch.parameters) and batch.settings.measures:
-                    sharded.append(batch)
+                if sharded and batch.settings.measures:
+                    waiting.append((batch, batch.path.begin(batch.tensors, batch.settings)))
                 else:
                     self._keep(batch, batch.path.step(batch.tensors, batch.settings))
-        if not sharded:
+        if not measured:
             return
-        begun = [batch.path.begin(batch.tensors, batch.settings) for batch in sharded]
-        sums = _sharded.add_up([batch.parameters for batch in sharded], [sums for sums, _ in begun])
-        for batch, (_, finish), whole in zip(sharded, begun, sums, strict=True):
-            self._keep(batch, finish(whole))
+        sums = {
+            parameter: row
+            for batch, begun in waiting
+            for parameter, row in zip(batch.parameters, begun.sums.unbind(), strict=True)
+        }
+        totals = _sharded.add_up(measured, sums)
+        for batch, begun in waiting:
+            self._keep(batch, begun.finish(torch.stack([totals[parameter] for parameter in batch.parameters])))
 
     def _keep(self, batch: _Batch, diagnostics: list[StepDiagnostics] | None) -> None:
         if diagnostics is not None:
@@ -210,12 +219,22 @@ class AlphaAdam(Optimizer):
         self._init_group(group, params, *columns)
         if not params:
             return []
-        tensors = [[_sharded.local(tensor) for tensor in column] for column in (params, *columns)]
+        tensors = [params, *columns]
+        if any(_sharded.is_dtensor(parameter) for parameter in params):
+            if group["differentiable"]:
+                raise RuntimeError(
+                    "AlphaAdam: differentiable=True is not available for DTensor parameters, whose shards are updated "
+                    "in place. Differentiate through a step of whole tensors: parameter.full_tensor()."
+                )
+            tensors[1] = [_sharded.placed_like(*pair) for pair in zip(tensors[1], params, strict=True)]
+            tensors = [[_sharded.shard(tensor) for tensor in column] for column in tensors]
         if any(torch.is_complex(parameter) for parameter in params):  # parts are coordinates of their own
-            tensors = [[torch.view_as_real(t) if t.is_complex() else t for t in column] for column in tensors]
+            tensors = [
+                [torch.view_as_real(t.resolve_conj()) if t.is_complex() else t for t in column] for column in tensors
+            ]
         first = tensors[0][0]
         alike = all(p.dtype == first.dtype and p.device == first.device for p in tensors[0])
-        if torch.compiler.is_compiling() or alike:
+        if alike:
             return self._by_path(group, params, Tensors(*tensors))
         rows_of: dict[tuple[torch.device, torch.dtype], list[int]] = {}
         for row, parameter in enumerate(tensors[0]):
@@ -232,9 +251,7 @@ class AlphaAdam(Optimizer):
         if not _paths.is_fused(path):
             settings = self._settings(group, tensors, fused=False)
             return [] if settings is None else [_Batch(params, tensors, settings, path)]
-        fits = [
-            one[1].dtype == one[0].dtype and _paths.is_dense(*one) for one in zip(*tensors[:4], strict=True)
-        ]
+        fits = [_paths.is_addressable(*one) for one in zip(*tensors[:4], strict=True)]
         batches = []
         for wanted, chosen in ((True, path), (False, _loop)):
             rows = [row for row, fit in enumerate(fits) if fit is wanted]
@@ -259,8 +276,8 @@ class AlphaAdam(Optimizer):
             scale = None
         by_tensor = group["capturable"] or group["differentiable"] or torch.compiler.is_compiling()
         lr = group["lr"]
-        if isinstance(lr, Tensor) and not (by_tensor or (fused and device.type == "cuda")):
-            lr = lr.item()
+        if isinstance(lr, Tensor) and not (fused and device.type == "cuda"):
+            lr = lr.to(torch.float64).reshape(()) if by_tensor else lr.item()
         return Settings(
             lr=lr,
             beta1=group["betas"][0],
@@ -304,6 +321,7 @@ class AlphaAdam(Optimizer):
             has_complex |= parameter.is_complex()
             state = self.state[parameter]
             if not state:
+                _groups.check_dtype(parameter)
                 state["step"] = torch.zeros((), dtype=torch.float32, device=_step_device(group, parameter))
                 state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
                 state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
@@ -352,7 +370,7 @@ class AlphaAdam(Optimizer):
 
 
 def _step_device(group: dict[str, Any], parameter: Tensor) -> torch.device:
-    """Where a parameter's ``step`` lives: on the CPU, where reading it waits for nothing, unless the device reads it."""
+    """Where a parameter's ``step`` lives: on the CPU, where reading it waits for nothing, unless kernels read it."""
     if group["capturable"] or (
         parameter.device.type == "cuda" and _paths.is_fused(_paths.choose(group, parameter.device, parameter.dtype))
     ):

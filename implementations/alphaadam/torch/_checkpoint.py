@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from alphaadam.torch import _groups
+from alphaadam.torch import _groups, _sharded
 
 __all__ = ["usable"]
 
@@ -67,6 +67,11 @@ def _check_state(index: Any, state: Mapping[str, Any] | None, parameter: Tensor)
     for key in _STATE[1:]:
         if state[key].shape != parameter.shape:
             raise ValueError(
-                f"AlphaAdam: the saved {key} of parameter {index} has the shape {tuple(state[key].shape)}, the parameter "
-                f"{tuple(parameter.shape)}. Give the parameters in the order in which they were saved."
+                f"AlphaAdam: the saved {key} of parameter {index} has the shape {tuple(state[key].shape)}, the "
+                f"parameter {tuple(parameter.shape)}. Give the parameters in the order in which they were saved."
+            )
+        if _sharded.layout(state[key]) != _sharded.layout(parameter):
+            raise ValueError(
+                f"AlphaAdam: the saved {key} of parameter {index} is not sharded as the parameter is. Load it by "
+                "torch.distributed.checkpoint.state_dict.set_optimizer_state_dict, which shards it anew."
             )

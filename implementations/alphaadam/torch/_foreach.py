@@ -1,5 +1,7 @@
 """The step over lists of tensors at once: few launches where there are many small tensors, and what compiles well."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ __all__ = ["begin", "step"]
 
 
 def step(tensors: Tensors, settings: Settings) -> list[StepDiagnostics] | None:
-    """Carry out one step; temporaries of all tensors, about three times the bytes of the parameters, live at once.
+    """Carry out one step; temporaries of all tensors, over four times the bytes of the parameters, live at once.
 
     Args:
         tensors: What to update in place.
@@ -47,7 +49,7 @@ def begin(tensors: Tensors, settings: Settings) -> Begun:
     elif settings.masking == "none":
         masks = [torch.ones_like(a, dtype=torch.bool) for a in m]
 
-    corrections = [bias_corrections(count, settings) for count in steps]
+    corrections: list[tuple[Any, Any]] = [bias_corrections(count, settings) for count in steps]
     denominators = list(torch._foreach_sqrt(v))
     torch._foreach_div_(denominators, [root for _, root in corrections])
     torch._foreach_add_(denominators, settings.eps)
@@ -71,11 +73,16 @@ def begin(tensors: Tensors, settings: Settings) -> Begun:
             return None
         return [StepDiagnostics(alpha, mask) for alpha, mask in zip(alphas, masks, strict=True)]
 
-    return Begun(_sums(m, masked, masks, denominators, settings), finish)
+    return Begun(_sums(m, masked, masks, denominators, [root for _, root in corrections], settings), finish)
 
 
 def _sums(
-    m: list[Tensor], masked: list[Tensor], masks: list[Tensor], denominators: list[Tensor], settings: Settings
+    m: list[Tensor],
+    masked: list[Tensor],
+    masks: list[Tensor],
+    denominators: list[Tensor],
+    roots: list[Any],
+    settings: Settings,
 ) -> Tensor:
     """What each mask keeps and drops, as in :class:`Begun`."""
     if not settings.measures:
@@ -83,12 +90,13 @@ def _sums(
     if settings.alpha == "count":
         kept = torch.stack([mask.sum(dtype=torch.float64) for mask in masks])
         return torch.stack([kept, kept.new_tensor([mask.numel() for mask in masks]) - kept], dim=1)
-    norms = []
+    norms: list[Tensor] = []
     for part in (torch._foreach_div(masked, denominators), torch._foreach_sub(m, masked)):
         u = list(part)
         if norms:
             torch._foreach_div_(u, denominators)
-        norms.append(torch.stack(list(torch._foreach_norm(u, 2, dtype=torch.float64))))
+        lengths = torch._foreach_norm(u, 2, dtype=torch.float64)
+        norms.append(torch.stack(list(torch._foreach_div(lengths, roots))))  # in the unit of every path
     return torch.stack(norms, dim=1).square()
 
 

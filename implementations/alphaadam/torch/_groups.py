@@ -9,7 +9,7 @@ from torch import Tensor
 from alphaadam import _hyperparameters as checks
 from alphaadam._hyperparameters import check_flag
 
-__all__ = ["EXECUTION_DEFAULTS", "check", "check_before_step", "check_flag", "check_gradient"]
+__all__ = ["EXECUTION_DEFAULTS", "check", "check_before_step", "check_dtype", "check_flag", "check_gradient"]
 
 #: How a step is carried out: a matter of the machine, not of the training.
 EXECUTION_DEFAULTS = {"foreach": None, "capturable": False, "differentiable": False, "fused": None}
@@ -87,6 +87,19 @@ def check_gradient(parameter: Tensor, gradient: Tensor) -> None:
             f"AlphaAdam: a gradient of layout {gradient.layout} (parameter of shape {tuple(parameter.shape)}) is not "
             "supported, since masking needs every coordinate. Make it dense: build torch.nn.Embedding with "
             "sparse=False, or call parameter.grad = parameter.grad.to_dense()."
+        )
+
+
+def check_dtype(parameter: Tensor) -> None:
+    """Check that a parameter's dtype is one to compute in.
+
+    Raises:
+        RuntimeError: It is one of the float8 types, for which PyTorch has no arithmetic.
+    """
+    if parameter.dtype.itemsize == 1:
+        raise RuntimeError(
+            f"AlphaAdam: a parameter of shape {tuple(parameter.shape)} is {parameter.dtype}, in which PyTorch cannot "
+            "compute. Train it in bfloat16 or float32 and convert a copy of it."
         )
 
 

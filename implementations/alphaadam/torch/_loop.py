@@ -62,8 +62,8 @@ def bias_corrections(count: Tensor, settings: Settings) -> tuple[float | Tensor,
     if settings.by_tensor:
         t = count.to(torch.float64)
         return 1 - settings.beta1**t, (1 - settings.beta2**t).sqrt()
-    t = count.item()
-    return 1 - settings.beta1**t, math.sqrt(1 - settings.beta2**t)
+    steps = count.item()
+    return 1 - settings.beta1**steps, math.sqrt(1 - settings.beta2**steps)
 
 
 def _measure(
@@ -99,7 +99,7 @@ def _measure(
     # order of summation shows in a float32 result.
     masked_m = m * mask
     norms = [torch.linalg.vector_norm(part / denominator, dtype=torch.float64) for part in (masked_m, m - masked_m)]
-    return mask, denominator, torch.stack(norms).square()
+    return mask, denominator, torch.stack(norms).div(root).square()  # in the unit of every path
 
 
 def _apply(

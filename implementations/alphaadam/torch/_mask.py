@@ -10,8 +10,9 @@ from torch.optim import LBFGS, SGD, RMSprop
 from torch.optim.optimizer import Optimizer
 
 from alphaadam import _hyperparameters as checks
+from alphaadam.torch import _sharded
 from alphaadam.torch._alphaadam import AlphaAdam
-from alphaadam.torch._loop import agree
+from alphaadam.torch._loop import agree, compute_dtype
 from alphaadam.torch._settings import StepDiagnostics
 
 __all__ = ["AlphaMask"]
@@ -27,7 +28,7 @@ class _Pending(NamedTuple):
 
     parameter: Tensor
     group: dict[str, Any]
-    before: Tensor
+    before: Tensor  # of a DTensor, here and everywhere below, this rank's shard
     mask: Tensor | None
 
 
@@ -194,9 +195,10 @@ class AlphaMask(Optimizer):
         with self._without_decay():
             self.optimizer.step()
         self._require_momentum(pending)
+        totals = self._totals(pending)
         pending.reverse()
         while pending:  # each copy is freed as soon as it has served
-            self._finish(pending.pop())
+            self._finish(pending.pop(), totals)
         return loss
 
     def _prepare(self, parameter: Tensor, group: dict[str, Any]) -> _Pending:
@@ -213,9 +215,9 @@ class AlphaMask(Optimizer):
         if group[self._keys["masking"]] == "async":
             momentum = self._momentum(parameter)
             if momentum is not None:
-                m = _as_real(momentum)
+                m = _as_real(_sharded.shard(_sharded.placed_like(momentum, parameter)))
                 mask = agree(m, self._gradient(parameter, group)).logical_or_(m == 0)
-        return _Pending(parameter, group, parameter.detach().clone(), mask)
+        return _Pending(parameter, group, _sharded.shard(parameter.detach()).clone(), mask)
 
     @contextmanager
     def _without_decay(self) -> Iterator[None]:
@@ -234,7 +236,7 @@ class AlphaMask(Optimizer):
         for parameter, group, *_ in pending:
             if group[self._keys["masking"]] != "none" and self._momentum(parameter) is None:
                 for each in pending:
-                    each.parameter.copy_(each.before)
+                    _sharded.shard(each.parameter).copy_(each.before)
                 held = ", ".join(map(str, self.state.get(parameter, ()))) or "nothing"
                 wanted = "momentum" if self.momentum_key is None else f"{self.momentum_key!r}"
                 raise ValueError(
@@ -243,29 +245,57 @@ class AlphaMask(Optimizer):
                     "torch.optim.SGD(params, momentum=0.9), or name its buffer with momentum_key."
                 )
 
-    def _finish(self, pending: _Pending) -> None:
-        """Replace the inner optimizer's step on one parameter by the masked and rescaled one."""
+    def _totals(self, pending: list[_Pending]) -> dict[Tensor, Tensor]:
+        """What the masks of sharded parameters keep and drop, over all shards."""
+        measured = {
+            parameter: None
+            for group in self.param_groups
+            if group[self._keys["masking"]] != "none" and isinstance(group[self._keys["alpha"]], str)
+            for parameter in group["params"]
+            if _sharded.is_sharded(parameter)
+        }
+        if not measured:
+            return {}
+        sums = {}
+        for each in pending:
+            if each.parameter in measured:
+                mask, delta = self._decided(each)
+                sums[each.parameter] = _sums(each.group[self._keys["alpha"]], mask, delta, delta * mask)
+        return _sharded.add_up(measured, sums)
+
+    def _decided(self, pending: _Pending) -> tuple[Tensor, Tensor]:
+        """The mask, and what the inner optimizer added to the parameter."""
         parameter, group, before, mask = pending
-        masking, alpha, alpha_max = (group[self._keys[name]] for name in ("masking", "alpha", "alpha_max"))
-        decay = float(group["lr"]) * float(group.get("weight_decay", 0.0))
-        stored, before = _as_real(parameter.detach()), _as_real(before)
-        if masking == "sync":
+        stored = _as_real(_sharded.shard(parameter.detach()))
+        if group[self._keys["masking"]] == "sync":
             momentum = self._momentum(parameter)
             assert momentum is not None
-            mask = agree(_as_real(momentum), self._gradient(parameter, group))
+            m = _as_real(_sharded.shard(_sharded.placed_like(momentum, parameter)))
+            mask = agree(m, self._gradient(parameter, group))
         elif mask is None:  # no mask, or no history
             mask = torch.ones_like(stored, dtype=torch.bool)
+        compute = compute_dtype(stored.dtype)
+        return mask, stored.to(compute) - _as_real(before).to(compute)  # -lr * u; lr cancels in alpha
 
-        compute = torch.promote_types(stored.dtype, torch.float32)
-        inner, theta = stored.to(compute), before.to(compute)
-        delta = inner - theta  # -lr * u; the learning rate cancels in alpha
+    def _finish(self, pending: _Pending, totals: Mapping[Tensor, Tensor]) -> None:
+        """Replace the inner optimizer's step on one parameter by the masked and rescaled one."""
+        parameter, group = pending.parameter, pending.group
+        masking, alpha, alpha_max = (group[self._keys[name]] for name in ("masking", "alpha", "alpha_max"))
+        decay = float(group["lr"]) * float(group.get("weight_decay", 0.0))
+        mask, delta = self._decided(pending)
         # A*u is a product, not a selection: a NaN stays loud where the mask is 0.
         masked = delta * mask
-        strength = _strength(alpha, alpha_max, masking, mask, delta, masked)
-        moved = (theta if decay == 0 else theta * (1 - decay)).add(masked.mul_(strength.to(compute)))
+        if not isinstance(alpha, str) or masking == "none":
+            strength = torch.full((), 1.0 if isinstance(alpha, str) else alpha, dtype=torch.float64, device=mask.device)
+        else:
+            sums = totals[parameter] if parameter in totals else _sums(alpha, mask, delta, masked)
+            strength = _strength(alpha, alpha_max, sums)
+        stored = _as_real(_sharded.shard(parameter.detach()))
+        theta = _as_real(pending.before).to(delta.dtype)
+        moved = (theta if decay == 0 else theta * (1 - decay)).add(masked.mul_(strength.to(delta.dtype)))
         if decay == 0:
             # theta + (inner - theta) need not be inner, and where alpha changes nothing it should be.
-            moved = torch.where(mask & (strength == 1), inner, moved)
+            moved = torch.where(mask & (strength == 1), stored.to(delta.dtype), moved)
         stored.copy_(moved)
         if self.record_diagnostics:
             self.diagnostics[parameter] = StepDiagnostics(strength, mask)
@@ -296,7 +326,7 @@ class AlphaMask(Optimizer):
     def _gradient(parameter: Tensor, group: dict[str, Any]) -> Tensor:
         """The gradient as the inner optimizer's momentum gathers it: negated when maximizing."""
         assert parameter.grad is not None
-        gradient = _as_real(parameter.grad)
+        gradient = _as_real(_sharded.shard(_sharded.placed_like(parameter.grad, parameter)))
         return -gradient if group.get("maximize", False) else gradient
 
     def state_dict(self) -> dict[str, Any]:
@@ -389,24 +419,21 @@ def _is_inexact(tensor: Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex()
 
 
-def _strength(
-    alpha: str | float, alpha_max: float | None, masking: str, mask: Tensor, delta: Tensor, masked: Tensor
-) -> Tensor:
-    """Alpha as a 0-d float64 tensor on the tensor's device; nothing here waits for the device."""
-    one = torch.ones((), dtype=torch.float64, device=delta.device)
-    if not isinstance(alpha, str):
-        return one * alpha
-    if masking == "none" or delta.numel() == 0:
-        return one
+def _sums(alpha: str, mask: Tensor, delta: Tensor, masked: Tensor) -> Tensor:
+    """What the mask keeps and what it drops: two float64 numbers on the tensor's device."""
     if alpha == "count":
-        ratio = delta.numel() / mask.sum().double()
-    else:
-        # Squares of float32 values are exact in float64 and do not underflow. What the mask keeps and drops, rather
-        # than the whole: alpha is exactly 1 if it drops nothing, and never less.
-        kept, dropped = _sum_of_squares(masked), _sum_of_squares(delta - masked)
-        ratio = torch.where(kept + dropped == 0, one, (1 + dropped / kept).sqrt())
-    return ratio.clamp(max=checks.alpha_cap(alpha, alpha_max))
+        kept = mask.sum(dtype=torch.float64)
+        return torch.stack([kept, mask.numel() - kept])
+    # Squares of float32 values are exact in float64 and do not underflow. What the mask keeps and drops, rather than
+    # the whole: alpha is exactly 1 if it drops nothing, and never less.
+    norms = [torch.linalg.vector_norm(part, dtype=torch.float64) for part in (masked, delta - masked)]
+    return torch.stack(norms).square()
 
 
-def _sum_of_squares(x: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(x, dtype=torch.float64).square()
+def _strength(alpha: str, alpha_max: float | None, sums: Tensor) -> Tensor:
+    """Alpha as a 0-d float64 tensor on the tensor's device; nothing here waits for the device."""
+    kept, dropped = sums.unbind()
+    ratio = (kept + dropped) / kept
+    if alpha == "norm":
+        ratio = ratio.sqrt()
+    return torch.where(kept + dropped == 0, torch.ones_like(ratio), ratio).clamp(max=checks.alpha_cap(alpha, alpha_max))

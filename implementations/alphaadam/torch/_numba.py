@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
@@ -87,9 +87,7 @@ class _Launch:
         table[:, kernels.FIRST_PARTIAL] = self._first_partials[:-1]
         table[:, kernels.MASK] = self._first_partials[:-1] * (kernels.CHUNK // 8)
         alone = np.where(sizes <= kernels.WHOLE, sizes, 0).cumsum()
-        table[:, kernels.OWNER] = np.minimum(
-            alone * self._threads // max(int(alone[-1]), 1), self._threads - 1
-        )
+        table[:, kernels.OWNER] = np.minimum(alone * self._threads // max(int(alone[-1]), 1), self._threads - 1)
         self._table = table
 
         if keep_masks:

@@ -80,9 +80,7 @@ def _bitwise(source, target, convert):
 
 _float_of_bits = _bitwise(types.uint32, types.float32, lambda b, x: b.bitcast(x, ir.FloatType()))
 _bits_of_float = _bitwise(types.float32, types.uint32, lambda b, x: b.bitcast(x, ir.IntType(32)))
-_float_of_half = _bitwise(
-    types.int16, types.float32, lambda b, x: b.fpext(b.bitcast(x, ir.HalfType()), ir.FloatType())
-)
+_float_of_half = _bitwise(types.int16, types.float32, lambda b, x: b.fpext(b.bitcast(x, ir.HalfType()), ir.FloatType()))
 _half_of_float = _bitwise(
     types.float32, types.int16, lambda b, x: b.bitcast(b.fptrunc(x, ir.HalfType()), ir.IntType(16))
 )
@@ -148,7 +146,7 @@ def advance(addresses, betas, lr, weight_eps, factors):
 
 
 @_jit
-def run(thread, threads, phases, table, factors, steps_of, like, one, partials, alphas, masks, progress):
+def run(thread, threads, phases, table, factors, hyperparameters, like, one, partials, alphas, masks, progress):
     """One thread's part of a step.
 
     Args:
@@ -157,8 +155,9 @@ def run(thread, threads, phases, table, factors, steps_of, like, one, partials, 
         phases: ``MOMENTS``, ``UPDATE`` or ``BOTH``.
         table: int64 ``[tensors, COLUMNS]``.
         factors: float64 ``[tensors, FACTORS]``.
-        steps_of: Hyperparameters of the whole group: ``(rule, sign of the gradient, factor by which it is to be
-            scaled where it is stored, 1 - beta1, beta2, 1 - beta2, decay, whether alpha is measured, counted, its cap)``.
+        hyperparameters: Hyperparameters of the whole group: ``(rule, sign of the gradient, factor by which it is to be
+            scaled where it is stored, 1 - beta1, beta2, 1 - beta2, decay, whether alpha is measured, whether it is
+            counted, its cap)``.
         like: A scalar of the type of the elements.
         one: 1 in the type of the arithmetic.
         partials: float64 ``[chunks, 2]``: sums of what the mask keeps and drops.
@@ -166,7 +165,7 @@ def run(thread, threads, phases, table, factors, steps_of, like, one, partials, 
         masks: uint8: each thread's own part if phases is ``BOTH``, else found by the table's column.
         progress: int64 ``[threads, 8]``, zero: how many tensors each thread has measured, a cache line each.
     """
-    measured, counted, cap = steps_of[7], steps_of[8], steps_of[9]
+    measured, counted, cap = hyperparameters[7], hyperparameters[8], hyperparameters[9]
     own = masks[thread * (len(masks) // threads) :]
     for row in range(len(table)):
         size = table[row, SIZE]
@@ -185,7 +184,7 @@ def run(thread, threads, phases, table, factors, steps_of, like, one, partials, 
 
         if measured or phases != BOTH:
             if phases & MOMENTS:
-                _moments(table[row], low, high, like, one, eps, steps_of, partials[first:], mask, base)
+                _moments(table[row], low, high, like, one, eps, hyperparameters, partials[first:], mask, base)
             if phases == MOMENTS:
                 continue
             if phases == BOTH:
@@ -196,21 +195,21 @@ def run(thread, threads, phases, table, factors, steps_of, like, one, partials, 
                 alpha = alphas[row]
             factor = factors[row, FACTOR] * alpha
             for end in range(high, low, -RUN):
-                _update(table[row], max(end - RUN, low), end, like, one, eps, steps_of, factor, mask, base)
+                _update(table[row], max(end - RUN, low), end, like, one, eps, hyperparameters, factor, mask, base)
         else:  # nothing to wait for: each chunk is finished while it is in the cache
             factor = factors[row, FACTOR] * alphas[row]
             for chunk in range(low, high):
-                _moments(table[row], chunk, chunk + 1, like, one, eps, steps_of, partials[first:], mask, base)
-                _update(table[row], chunk, chunk + 1, like, one, eps, steps_of, factor, mask, base)
+                _moments(table[row], chunk, chunk + 1, like, one, eps, hyperparameters, partials[first:], mask, base)
+                _update(table[row], chunk, chunk + 1, like, one, eps, hyperparameters, factor, mask, base)
 
 
 @_jit
-def _moments(tensor, low, high, like, one, eps, steps_of, partials, mask, base):
+def _moments(tensor, low, high, like, one, eps, hyperparameters, partials, mask, base):
     """Update the moments of the chunks from ``low`` to ``high``; write their mask and sums.
 
     The bits of ``mask`` begin with chunk ``base``.
     """
-    rule, sign, scale, one_minus_beta1, beta2, one_minus_beta2, _, measured, counted, _ = steps_of
+    rule, sign, scale, one_minus_beta1, beta2, one_minus_beta2, _, measured, counted, _ = hyperparameters
     size = tensor[SIZE]
     g = carray(_pointer(tensor[GRAD], like), size)
     m = carray(_pointer(tensor[EXP_AVG], like), size)
@@ -268,7 +267,7 @@ def _moments(tensor, low, high, like, one, eps, steps_of, partials, mask, base):
 
 
 @_jit
-def _update(tensor, low, high, like, one, eps, steps_of, factor, mask, base):
+def _update(tensor, low, high, like, one, eps, hyperparameters, factor, mask, base):
     """Update the parameters of the chunks from ``low`` to ``high``."""
     start, end = low * CHUNK, min(high * CHUNK, tensor[SIZE])
     bits = mask[(low - base) * CHUNK // 8 :]
@@ -276,7 +275,7 @@ def _update(tensor, low, high, like, one, eps, steps_of, factor, mask, base):
     p = carray(_pointer(tensor[PARAM], like), size)
     m = carray(_pointer(tensor[EXP_AVG], like), size)
     v = carray(_pointer(tensor[EXP_AVG_SQ], like), size)
-    decay = _compute(steps_of[6], one)
+    decay = _compute(hyperparameters[6], one)
     f = _compute(factor, one)
     words = bits[: (end - start) // 32 * 4].view(np.uint32)
     for k in range(len(words)):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from alphaadam.torch import _foreach, _loop
 
-__all__ = ["choose", "is_dense", "is_fused", "require_fused"]
+__all__ = ["choose", "is_addressable", "is_fused", "require_fused"]
 
 _FUSED_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64, torch.complex128)
 #: Of each type of device: the module of its fused step, the compiler that it needs, and how to install that.
@@ -22,15 +22,17 @@ _FUSED = {
 }
 #: Where PyTorch has kernels for lists of tensors.
 _FOREACH_DEVICES = ("cuda", "xpu")
+#: Types whose elements lie where their address says; a subclass may have none, as FakeTensor, or must be waited for.
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
-def require_fused(parameter: Tensor) -> None:
-    """Check that a fused step of this parameter can be had.
+def require_fused(device: torch.device, dtype: torch.dtype) -> None:
+    """Check that a fused step of tensors of a dtype on a device can be had.
 
     Raises:
         RuntimeError: It cannot; the message says why and what to do.
     """
-    reason = _missing(parameter.device.type, parameter.dtype)
+    reason = _missing(device.type, dtype)
     if reason:
         raise RuntimeError(f"AlphaAdam: fused=True is not available: {reason}, or pass fused=None to take what is.")
 
@@ -42,12 +44,16 @@ def choose(group: dict[str, Any], device: torch.device, dtype: torch.dtype) -> M
         group: The parameter group: ``foreach``, ``fused`` and ``differentiable`` are read.
         device: Of the tensors.
         dtype: Of the tensors.
+
+    Raises:
+        RuntimeError: The group asks for ``fused=True``, which is not available.
     """
     if group["differentiable"]:
         return _loop
     if torch.compiler.is_compiling():  # the compiler fuses by itself
         return _foreach
     if group["fused"]:
+        require_fused(device, dtype)
         return _load(_FUSED[device.type][0])
     if group["foreach"] is not None or group["fused"] is not None:
         return _foreach if group["foreach"] else _loop
@@ -64,14 +70,20 @@ def is_fused(path: ModuleType) -> bool:
     return path not in (_loop, _foreach)
 
 
-def is_dense(parameter: Tensor, *others: Tensor) -> bool:
+def is_addressable(parameter: Tensor, gradient: Tensor, *moments: Tensor) -> bool:
     """Whether kernels can walk through a parameter's memory, and meet the same elements in the others' memory."""
-    if all(tensor.is_contiguous() for tensor in (parameter, *others)):
+    tensors = (parameter, gradient, *moments)
+    dtype, device = parameter.dtype, parameter.device
+    if any(type(tensor) not in _PLAIN or tensor.dtype != dtype or tensor.device != device for tensor in tensors):
+        return False
+    if gradient.is_neg() or gradient._is_zerotensor():  # memory does not say so
+        return False
+    if all(tensor.is_contiguous() for tensor in tensors):
         return True
     strides = parameter.stride()
     # A new tensor has the strides of the old one only where that has neither gaps nor overlaps.
     dense = torch.empty_like(parameter, device="meta").stride() == strides
-    return dense and all(other.stride() == strides for other in others)
+    return dense and all(tensor.stride() == strides for tensor in tensors)
 
 
 @functools.cache

@@ -86,9 +86,11 @@ class Begun(NamedTuple):
     """A step that has updated the moments and is to be finished once alpha is known.
 
     Attributes:
-        sums: Per tensor, what the mask keeps and what it drops: of squares of u for ``alpha="norm"``, of coordinates
-            for ``"count"``. Shape ``[tensors, 2]``, float64; of zeros where alpha is fixed. A sharded tensor's sums
-            are those of its shard, and are replaced by the sum over all shards before the step is finished.
+        sums: Per tensor, what the mask keeps and what it drops: of coordinates for ``alpha="count"``; for ``"norm"``
+            of squares of u, or of ``m / (sqrt(v) + eps * sqrt(1 - beta2**t))``, which differs by a factor of the whole
+            tensor: one unit for every path, since ranks may take different ones. Shape ``[tensors, 2]``, float64; of
+            zeros where alpha is fixed. A sharded tensor's sums are those of its shard, and are replaced by the sum
+            over all shards before the step is finished.
         finish: Updates the parameters, given the sums, and returns diagnostics where they are recorded.
     """
 

@@ -71,6 +71,7 @@ class _Table(NamedTuple):
     tensor_of: Tensor  # int32 [chunks]: the tensor of each chunk
     chunks: Tensor  # int32 [chunks]: all of them
     large_chunks: Tensor  # int32: those of tensors of more than one
+    aligned: bool  # whether every tensor begins where 16 bytes can be loaded at once
 
 
 _tables = WeakTensorKeyDictionary()
@@ -97,10 +98,10 @@ def _table(tensors: Tensors) -> _Table:
     table = _Table(
         rows,
         _upload(rows, torch.int64, first.device, capturing),
-        *(
-            _upload(values, torch.int32, first.device, capturing)
-            for values in (tensor_of, list(range(len(tensor_of))), large)
-        ),
+        _upload(tensor_of, torch.int32, first.device, capturing),
+        _upload(list(range(len(tensor_of))), torch.int32, first.device, capturing),
+        _upload(large, torch.int32, first.device, capturing),
+        all(address % 16 == 0 for row in rows for address in row[:4]),
     )
     if not capturing:  # memory of a graph's own pool must not outlive it
         _tables[first] = table
@@ -115,7 +116,7 @@ def _upload(values: list, dtype: torch.dtype, device: torch.device, capturing: b
 
 
 class _Launch:
-    """What the kernels are given for one step: scratch memory is a mask bit for each element, 16 bytes for each chunk."""
+    """What the kernels are given for one step. Scratch: a mask bit for each element, 16 bytes for each chunk."""
 
     def __init__(self, tensors: Tensors, settings: Settings) -> None:
         self._params = tensors.params
@@ -128,11 +129,13 @@ class _Launch:
         self._bits = torch.empty(count * kernels.CHUNK // 8, dtype=torch.uint8, device=self._device)
         self._partials = torch.empty(count, 2, dtype=torch.float64, device=self._device)
         stored, compute = _DTYPES[tensors.params[0].dtype]
-        by_tensor = isinstance(settings.lr, Tensor)
+        lr = settings.lr
+        if isinstance(lr, Tensor) and lr.device != self._device:
+            lr = lr.item()
         self._common = {
             "found_inf": settings.found_inf,
-            "lr_pointer": settings.lr.to(self._device) if by_tensor else None,
-            "lr": 0.0 if by_tensor else float(settings.lr),
+            "lr_pointer": lr if isinstance(lr, Tensor) else None,
+            "lr": 0.0 if isinstance(lr, Tensor) else float(lr),
             "log_beta1": _log(settings.beta1),
             "log_beta2": _log(settings.beta2),
             "eps": float(settings.eps),
@@ -141,6 +144,7 @@ class _Launch:
             "cap": float(settings.cap) if settings.measures else 1.0,
             "stored": stored,
             "compute": compute,
+            "aligned": self.table.aligned,
             "alpha_rule": _ALPHAS[settings.alpha] if settings.measures else kernels.FIXED,  # type: ignore[index]
             "chunk": kernels.CHUNK,
             "block": kernels.BLOCK,

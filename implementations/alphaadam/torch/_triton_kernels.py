@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 
 CHUNK = 32768  # elements of a program
-BLOCK = 2048  # of which so many at a time: 8 for each of 256 threads
+BLOCK = 1024  # of which so many at a time: 4 for each of 256 threads
 WARPS = 8
 SUMS_BLOCK = 256  # chunk sums that are added at a time
 
@@ -45,17 +45,11 @@ def _quotient(x, y):
 
 
 @triton.jit
-def _rounded(x, stored: tl.constexpr):
-    """A result as it is stored: to nearest, ties to even."""
-    if stored == x.dtype:
-        return x
-    else:
-        return x.to(stored, fp_downcast_rounding="rtne")
-
-
-@triton.jit
-def _pointer(entry, column: tl.constexpr, stored: tl.constexpr):
-    return tl.load(entry + column).to(tl.pointer_type(stored))
+def _pointer(entry, column: tl.constexpr, stored: tl.constexpr, aligned: tl.constexpr):
+    pointer = tl.load(entry + column).to(tl.pointer_type(stored))
+    if aligned:  # so that 16 bytes are loaded at a time
+        pointer = tl.multiple_of(pointer, 16)
+    return pointer
 
 
 @triton.jit
@@ -100,24 +94,90 @@ def _strength(kept, dropped, cap, alpha_rule: tl.constexpr):
 
 
 @triton.jit
+def _read(pointer, i, inside, whole: tl.constexpr, compute: tl.constexpr):
+    """Elements in the type of the arithmetic; without a comparison where all are there, so that loads are wide."""
+    if whole:
+        return tl.load(pointer + i).to(compute)
+    else:
+        return tl.load(pointer + i, inside, 0).to(compute)
+
+
+@triton.jit
+def _write(pointer, i, values, inside, whole: tl.constexpr):
+    if whole:
+        tl.store(pointer + i, values)
+    else:
+        tl.store(pointer + i, values, inside)
+
+
+@triton.jit
+def _update_block(theta, m, v, bits, i, at, inside, eps, factor, decay, compute: tl.constexpr, whole: tl.constexpr):
+    mi = _read(m, i, inside, whole, compute)
+    vi = _read(v, i, inside, whole, compute)
+    bit = (_read(bits, at // 8, inside, whole, tl.int32) >> (at % 8)) & 1
+    # A*u is a product: a NaN stays loud where the mask is 0.
+    masked = tl.where(bit != 0, mi, mi - mi)
+    step = factor.to(compute) * _quotient(masked, _root(vi) + eps.to(compute))
+    new = decay.to(compute) * _read(theta, i, inside, whole, compute) + step
+    _write(theta, i, new.to(theta.dtype.element_ty), inside, whole)
+
+
+@triton.jit
 def _update_chunk(
-    entry, start, size, bits, eps, factor, decay, stored: tl.constexpr, compute: tl.constexpr,
-    chunk: tl.constexpr, block: tl.constexpr,
+    entry, start, size, bits, eps, factor, decay,
+    stored: tl.constexpr, compute: tl.constexpr, aligned: tl.constexpr, chunk: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
-    theta, m, v = _pointer(entry, PARAM, stored), _pointer(entry, EXP_AVG, stored), _pointer(entry, EXP_AVG_SQ, stored)
+    theta = _pointer(entry, PARAM, stored, aligned)
+    m = _pointer(entry, EXP_AVG, stored, aligned)
+    v = _pointer(entry, EXP_AVG_SQ, stored, aligned)
     for offset in range(0, chunk, block):
-        if start + offset < size:
-            at = offset + tl.arange(0, block)
-            i = start + at
-            inside = i < size
-            mi = tl.load(m + i, inside, 0).to(compute)
-            vi = tl.load(v + i, inside, 0).to(compute)
-            bit = (tl.load(bits + at // 8, inside, 0).to(tl.int32) >> (at % 8)) & 1
-            # A*u is a product: a NaN stays loud where the mask is 0.
-            masked = tl.where(bit != 0, mi, mi - mi)
-            step = factor.to(compute) * _quotient(masked, _root(vi) + eps.to(compute))
-            old = tl.load(theta + i, inside, 0).to(compute)
-            tl.store(theta + i, _rounded(decay.to(compute) * old + step, stored), inside)
+        at = offset + tl.arange(0, block)
+        i = start + at
+        if start + offset + block <= size:
+            _update_block(theta, m, v, bits, i, at, i < size, eps, factor, decay, compute, True)
+        elif start + offset < size:
+            _update_block(theta, m, v, bits, i, at, i < size, eps, factor, decay, compute, False)
+
+
+@triton.jit
+def _moments_block(
+    g, m, v, bits, i, offset, size, start, grad_scale, beta1, beta2, eps,
+    compute: tl.constexpr, masking: tl.constexpr, alpha_rule: tl.constexpr, maximize: tl.constexpr,
+    block: tl.constexpr, whole: tl.constexpr,
+):  # fmt: skip
+    """Update the moments of a block; write its mask; return, by element, what the mask keeps and drops."""
+    stored: tl.constexpr = m.dtype.element_ty
+    inside = i < size
+    gi = _read(g, i, inside, whole, compute)
+    if grad_scale is not None:
+        # As GradScaler.unscale_ has it: the reciprocal is rounded to float32.
+        unscaled = (gi * (1.0 / tl.load(grad_scale).to(tl.float64)).to(tl.float32)).to(stored)
+        _write(g, i, unscaled, inside, whole)
+        gi = unscaled.to(compute)
+    if maximize:
+        gi = -gi
+    mi = _read(m, i, inside, whole, compute)
+    vi = _read(v, i, inside, whole, compute)
+    mask = inside
+    if masking == ASYNC:
+        mask = mask & (_agree(mi, gi) | (mi == 0))
+    stored_m = (mi + (1 - _double(beta1)).to(compute) * (gi - mi)).to(stored)
+    stored_v = (_double(beta2).to(compute) * vi + (1 - _double(beta2)).to(compute) * gi * gi).to(stored)
+    _write(m, i, stored_m, inside, whole)
+    _write(v, i, stored_v, inside, whole)
+    mi = stored_m.to(compute)
+    if masking == SYNC:
+        mask = mask & _agree(mi, gi)
+    # Eight mask bits make a byte, the lowest first.
+    eights = tl.reshape(mask.to(tl.int32), [block // 8, 8]) << tl.arange(0, 8)[None, :]
+    byte = tl.arange(0, block // 8)
+    _write(bits, offset // 8 + byte, tl.sum(eights, axis=1).to(tl.uint8), start + offset + byte * 8 < size, whole)
+    if alpha_rule == NORM:
+        value = _quotient(mi, _root(stored_v.to(compute)) + eps.to(compute)).to(tl.float64)
+        value = value * value
+    else:
+        value = tl.full([block], 1.0, tl.float64)
+    return tl.where(mask, value, 0.0), tl.where(mask | (i >= size), 0.0, value)
 
 
 @triton.jit
@@ -125,8 +185,8 @@ def moments(
     table, tensor_of, bits, partials, found_inf, grad_scale, lr_pointer,
     lr: tl.float64, beta1: tl.float64, beta2: tl.float64, log_beta1: tl.float64, log_beta2: tl.float64,
     eps: tl.float64, weight_decay: tl.float64, fixed_alpha: tl.float64, cap: tl.float64,
-    stored: tl.constexpr, compute: tl.constexpr, masking: tl.constexpr, alpha_rule: tl.constexpr,
-    maximize: tl.constexpr, finish: tl.constexpr, chunk: tl.constexpr, block: tl.constexpr,
+    stored: tl.constexpr, compute: tl.constexpr, aligned: tl.constexpr, masking: tl.constexpr,
+    alpha_rule: tl.constexpr, maximize: tl.constexpr, finish: tl.constexpr, chunk: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     """Phase 1, on every chunk; the whole step where ``finish`` and alpha needs no other chunk."""
     program = tl.program_id(0).to(tl.int64)
@@ -134,63 +194,41 @@ def moments(
     size = _size(entry, found_inf)
     start = (program - tl.load(entry + FIRST_CHUNK)) * chunk
     own_bits = bits + program * (chunk // 8)
-    g, m, v = _pointer(entry, GRAD, stored), _pointer(entry, EXP_AVG, stored), _pointer(entry, EXP_AVG_SQ, stored)
+    g = _pointer(entry, GRAD, stored, aligned)
+    m = _pointer(entry, EXP_AVG, stored, aligned)
+    v = _pointer(entry, EXP_AVG_SQ, stored, aligned)
     rate = _rate(lr, lr_pointer)
     eps_root, factor = _factors(entry, rate, log_beta1, log_beta2, eps)
     kept = tl.zeros([block], tl.float64)
     dropped = tl.zeros([block], tl.float64)
     for offset in range(0, chunk, block):
-        if start + offset < size:
-            at = offset + tl.arange(0, block)
-            i = start + at
-            inside = i < size
-            gi = tl.load(g + i, inside, 0).to(compute)
-            if grad_scale is not None:
-                # As GradScaler.unscale_ has it: the reciprocal is rounded to float32.
-                gi = _rounded(gi * (1.0 / tl.load(grad_scale).to(tl.float64)).to(tl.float32).to(compute), stored)
-                tl.store(g + i, gi, inside)
-                gi = gi.to(compute)
-            if maximize:
-                gi = -gi
-            mi = tl.load(m + i, inside, 0).to(compute)
-            vi = tl.load(v + i, inside, 0).to(compute)
-            if masking == ASYNC:
-                mask = _agree(mi, gi) | (mi == 0)
-            stored_m = _rounded(mi + (1 - _double(beta1)).to(compute) * (gi - mi), stored)
-            stored_v = _rounded(_double(beta2).to(compute) * vi + (1 - _double(beta2)).to(compute) * gi * gi, stored)
-            tl.store(m + i, stored_m, inside)
-            tl.store(v + i, stored_v, inside)
-            mi = stored_m.to(compute)
-            if masking == SYNC:
-                mask = _agree(mi, gi)
-            elif masking == NONE:
-                mask = mi == mi
-                mask = mask | (mi != mi)
-            mask = mask & inside
-            # Eight mask bits make a byte, the lowest first.
-            eights = tl.reshape(mask.to(tl.int32), [block // 8, 8]) << tl.arange(0, 8)[None, :]
-            byte_at = (offset + tl.arange(0, block // 8) * 8) // 8
-            tl.store(own_bits + byte_at, tl.sum(eights, axis=1).to(tl.uint8), start + byte_at * 8 < size)
-            if alpha_rule == NORM:
-                square = _quotient(mi, _root(stored_v.to(compute)) + eps_root.to(compute)).to(tl.float64)
-                square = square * square
-                square = tl.where(inside, square, 0.0)
-                kept += tl.where(mask, square, 0.0)
-                dropped += tl.where(mask, 0.0, square)
-            elif alpha_rule == COUNT:
-                kept += mask.to(tl.float64)
-                dropped += (inside & (mask == 0)).to(tl.float64)
+        i = start + offset + tl.arange(0, block)
+        if start + offset + block <= size:
+            k, d = _moments_block(
+                g, m, v, own_bits, i, offset, size, start, grad_scale, beta1, beta2, eps_root,
+                compute, masking, alpha_rule, maximize, block, True,
+            )  # fmt: skip
+            kept += k
+            dropped += d
+        elif start + offset < size:
+            k, d = _moments_block(
+                g, m, v, own_bits, i, offset, size, start, grad_scale, beta1, beta2, eps_root,
+                compute, masking, alpha_rule, maximize, block, False,
+            )  # fmt: skip
+            kept += k
+            dropped += d
     kept_sum = tl.sum(kept)
     dropped_sum = tl.sum(dropped)
-    alone = size <= chunk
-    if finish and (alpha_rule == FIXED or alone):
+    if finish and (alpha_rule == FIXED or size <= chunk):
         if alpha_rule == FIXED:
             alpha = _double(fixed_alpha)
         else:
             alpha = _strength(kept_sum, dropped_sum, cap, alpha_rule)
         tl.debug_barrier()  # other threads wrote the mask's bytes
         decay = 1 - rate * weight_decay
-        _update_chunk(entry, start, size, own_bits, eps_root, factor * alpha, decay, stored, compute, chunk, block)
+        _update_chunk(
+            entry, start, size, own_bits, eps_root, factor * alpha, decay, stored, compute, aligned, chunk, block
+        )
     elif alpha_rule != FIXED:
         tl.store(partials + 2 * program, kept_sum)
         tl.store(partials + 2 * program + 1, dropped_sum)
@@ -223,7 +261,7 @@ def update(
     table, tensor_of, chunks_to_update, bits, partials, sums, found_inf, lr_pointer,
     lr: tl.float64, log_beta1: tl.float64, log_beta2: tl.float64,
     eps: tl.float64, weight_decay: tl.float64, fixed_alpha: tl.float64, cap: tl.float64,
-    stored: tl.constexpr, compute: tl.constexpr, alpha_rule: tl.constexpr,
+    stored: tl.constexpr, compute: tl.constexpr, aligned: tl.constexpr, alpha_rule: tl.constexpr,
     chunk: tl.constexpr, block: tl.constexpr, sums_block: tl.constexpr,
 ):  # fmt: skip
     """Phase 2, on the listed chunks, the last first: what phase 1 touched last may still be in the cache."""
@@ -244,4 +282,4 @@ def update(
     start = (program - first) * chunk
     decay = 1 - rate * weight_decay
     own_bits = bits + program * (chunk // 8)
-    _update_chunk(entry, start, size, own_bits, eps_root, factor * alpha, decay, stored, compute, chunk, block)
+    _update_chunk(entry, start, size, own_bits, eps_root, factor * alpha, decay, stored, compute, aligned, chunk, block)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from alphaadam.torch import AlphaAdam
-from tests.implementations.readme import run_example
+from tests.implementations import readme
 
 SHAPES = [(3, 4), (5,), (), (2, 1, 3)]
 AS_ADAMW = {"masking": "none", "alpha": 1.0}
@@ -267,5 +267,12 @@ def test_an_empty_tensor_is_left_alone():
 
 
 def test_the_readme_example_runs():
-    names = run_example("alphaadam.torch")
+    names = readme.run_example("alphaadam.torch")
     assert len(names["optimizer"].state) == 2
+
+
+# Where a graph breaks after ``backward``, Dynamo looks for a gradient of everything that lives, the loss included.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+@pytest.mark.parametrize("block", readme.blocks("docs/pytorch.md"))
+def test_the_examples_of_the_documentation_run(block):
+    readme.run(block, "docs/pytorch.md")
