@@ -54,7 +54,9 @@ class AlphaMask(Optimizer):
     The update is read through the parameter's dtype, so it is known to half an ulp of :math:`\theta_I`. In float32 and
     float64 that does not matter. A half-precision parameter loses updates that are small beside it, as it does under
     the inner optimizer, and alpha is computed from what is left: keep such parameters in float32 if you can.
-    The rest is computed in float32 and rounded once. Complex tensors are treated as pairs of reals.
+    The rest is computed in float32 and rounded once. Complex tensors are treated as pairs of reals. For sharded tensors
+    (``DTensor``) alpha is that of the whole logical tensor, at the cost of one all-reduce for each step; the inner
+    optimizer must be able to step them.
 
     Args:
         optimizer: The inner optimizer: ``torch.optim.SGD`` with momentum, ``Muon``, ``Adam``, ``NAdam``, ``RAdam``,

@@ -74,11 +74,14 @@ def is_addressable(parameter: Tensor, gradient: Tensor, *moments: Tensor) -> boo
     """Whether kernels can walk through a parameter's memory, and meet the same elements in the others' memory."""
     tensors = (parameter, gradient, *moments)
     dtype, device = parameter.dtype, parameter.device
-    if any(type(tensor) not in _PLAIN or tensor.dtype != dtype or tensor.device != device for tensor in tensors):
-        return False
+    contiguous = True
+    for tensor in tensors:
+        if type(tensor) not in _PLAIN or tensor.dtype != dtype or tensor.device != device:
+            return False
+        contiguous = contiguous and tensor.is_contiguous()
     if gradient.is_neg() or gradient._is_zerotensor():  # memory does not say so
         return False
-    if all(tensor.is_contiguous() for tensor in tensors):
+    if contiguous:
         return True
     strides = parameter.stride()
     # A new tensor has the strides of the old one only where that has neither gaps nor overlaps.

@@ -71,7 +71,7 @@ def add_up(parameters: Iterable[Tensor], sums: Mapping[Tensor, Tensor]) -> dict[
     along each of its dimensions.
 
     Args:
-        parameters: Those that any rank may have sums of, sharded or not, in the same order on every rank.
+        parameters: Those that any rank may have sums of, in the same order on every rank; plain ones are passed over.
         sums: Of parameters that this rank has stepped: what the mask keeps and drops, two float64 numbers each.
 
     Returns:

@@ -93,14 +93,15 @@ def test_a_scale_that_is_a_power_of_two_changes_no_bit(variant, dtype):
     assert_identical(snapshot(optimizer), snapshot(other))
 
 
-def test_only_the_fused_path_unscales_by_itself():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_only_the_fused_path_unscales_by_itself(dtype):
     """Bit for bit what the scaler does by itself, for a scale whose reciprocal is rounded."""
-    ours, theirs = make_parameters(), make_parameters()
+    ours, theirs = make_parameters(dtype), make_parameters(dtype)
     fused, plain = AlphaAdam(ours, fused=True), AlphaAdam(theirs)  # the same kernels
     scaler, other = make_scaler(1000.0), make_scaler(1000.0)
     for seed in range(3):
-        train_scaled(fused, ours, scaler, seed)
-        train_scaled(plain, theirs, other, seed)
+        train_scaled(fused, ours, scaler, seed, dtype)
+        train_scaled(plain, theirs, other, seed, dtype)
         assert_identical([p.grad for p in ours], [p.grad for p in theirs])
     assert_identical(snapshot(fused), snapshot(plain))
     assert fused._step_supports_amp_scaling

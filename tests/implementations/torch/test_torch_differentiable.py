@@ -49,6 +49,15 @@ def test_the_recorded_derivatives_are_the_numerical_ones(rule, maximize):
         assert derivative.any(), name
 
 
+@pytest.mark.parametrize("alpha", ["norm", "count"])
+def test_derivatives_are_finite_where_everything_is_masked(alpha):
+    lr, _, *others = make_inputs()
+    inputs = [lr, (-others[1].detach()).requires_grad_(), *others]
+    moved = step(*inputs, options={"alpha": alpha})[0]
+    for name, derivative in zip(NAMES, torch.autograd.grad(moved.sum(), inputs), strict=True):
+        assert derivative.isfinite().all(), name
+
+
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_a_differentiable_step_is_the_plain_one(rule):
     ours, theirs = make_parameters(torch.float64), make_parameters(torch.float64)

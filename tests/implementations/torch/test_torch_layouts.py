@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from alphaadam.torch import AlphaAdam
+from alphaadam.torch import AlphaAdam, _paths
 from tests.implementations.torch.training import (
     VARIANTS,
     assert_identical,
@@ -68,6 +68,16 @@ def test_only_values_count_not_where_they_lie(layout, gradient_layout, variant):
     if layout in ("sliced", "offset"):  # nothing was written outside
         assert not whole.any()
         assert between.count_nonzero() == laid_out.numel()
+
+
+def test_kernels_are_not_given_tensors_that_have_gaps_or_overlaps_in_common():
+    def all_as(strides):
+        return [torch.empty(64).as_strided((3, 4), strides) for _ in range(4)]
+
+    assert _paths.is_addressable(*all_as((4, 1)))
+    assert _paths.is_addressable(*all_as((1, 3)))
+    for strides in ((8, 2), (5, 1), (0, 1), (1, 1)):
+        assert not _paths.is_addressable(*all_as(strides))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -25,9 +25,9 @@ from tests.implementations.torch.training import (
 )
 
 pytestmark = [
-    # Lightning advises more workers than this machine has cores for a data set of 24 rows, and a logger.
+    # On machines with more than two cores, Lightning advises workers even for 24 rows.
     pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
-    # Lightning compares the state's own tree functions with those that PyTorch renamed.
+    # Lightning takes trees of tensors apart by a class that PyTorch has deprecated.
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
 ]
 

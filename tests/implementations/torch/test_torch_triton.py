@@ -128,8 +128,9 @@ def test_the_kernels_compile_for_gpus_with_wide_loads_and_without_spills():
         from triton.compiler import ASTSource
         from alphaadam.torch import _triton_kernels as kernels
 
-        POINTERS = {"table": "*i64", "tensor_of": "*i32", "chunks_to_update": "*i32", "bits": "*u8",
-                    "partials": "*fp64", "sums": "*fp64", "found_inf": "*fp32", "grad_scale": "*fp32", "lr_pointer": "*fp32"}
+        POINTERS = {"table": "*i64", "tensor_of": "*i32", "chunks_to_update": "*i32", "bits": "*u8"}
+        POINTERS |= {"partials": "*fp64", "sums": "*fp64"}
+        POINTERS |= {"found_inf": "*fp32", "grad_scale": "*fp32", "lr_pointer": "*fp32"}
 
         def ptx(kernel, capability, constants, absent):
             signature, values = {}, {}
