@@ -134,6 +134,8 @@ def matrix(document: dict[str, Any]) -> str:
 def _tally(outcomes: Iterable[str]) -> str:
     counts = Counter(outcomes)
     total = sum(counts.values())
+    if not total:
+        return "not asked"  # vectors of another optimizer
     others = [f"{count} {outcome}" for outcome, count in counts.items() if outcome != "pass"]
     return ", ".join([f"{counts['pass']}/{total} pass", *others])
 

@@ -112,7 +112,6 @@ def _apply(
     settings: Settings,
 ) -> None:
     """Decay and update one parameter."""
-    mul = Tensor.mul if settings.differentiable else Tensor.mul_
     lr = settings.lr
     correction, _ = bias_corrections(count, settings)
     theta = parameter.to(denominator.dtype)
@@ -120,9 +119,9 @@ def _apply(
     masked_m = exp_avg.to(denominator.dtype) * mask
     theta.mul_(1 - lr * settings.weight_decay)
     if isinstance(correction, Tensor) or isinstance(lr, Tensor):
-        theta.addcdiv_(mul(masked_m, (alpha * (-lr / correction)).to(theta.dtype)), denominator)
+        theta.addcdiv_(masked_m.mul_((alpha * (-lr / correction)).to(theta.dtype)), denominator)
     else:
-        theta.addcdiv_(mul(masked_m, alpha.to(theta.dtype)), denominator, value=-lr / correction)
+        theta.addcdiv_(masked_m.mul_(alpha.to(theta.dtype)), denominator, value=-lr / correction)
     _store(theta, parameter)
 
 

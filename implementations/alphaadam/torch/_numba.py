@@ -23,8 +23,9 @@ _WITNESSES = {
     torch.float16: (np.int16(0), np.float32(1)),
 }
 _RULES = {"async": kernels.ASYNC, "sync": kernels.SYNC, "none": kernels.NONE}
-_ALONE = 2 * kernels.WHOLE
-"""Elements up to which the calling thread does everything: waking another takes as long as 50,000 elements."""
+_ALONE = 2**19
+"""Elements up to which the calling thread does everything. Another takes a fraction of a millisecond to wake, and
+longer while PyTorch's own threads, idle since the backward pass, still spin on the cores."""
 
 
 def step(tensors: Tensors, settings: Settings) -> list[StepDiagnostics] | None:
