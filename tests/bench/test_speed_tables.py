@@ -1,5 +1,8 @@
 """Tests of bench.speed_tables."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from bench.speed import SCALING
@@ -177,3 +180,11 @@ def test_files_of_both_commands_and_devices_make_one_text():
 
 def test_without_cells_there_is_nothing():
     assert render([content()]) == "\n"
+
+
+def test_the_page_of_the_documentation_is_what_the_result_files_say():
+    """`python -m bench speed --table bench/results/*.json > docs/pytorch-speed.md` prints it anew."""
+    root = Path(__file__).parents[2]
+    files = sorted((root / "bench/results").glob("*.json"))
+    contents = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    assert (root / "docs/pytorch-speed.md").read_text(encoding="utf-8") == render(contents)

@@ -186,13 +186,14 @@ class AlphaAdam(Optimizer):
 
     def _step(self) -> None:
         self.diagnostics.clear()  # the same dict for ever: a compiled step cannot assign an optimizer's attributes
+        batches = [self._batches(group) for group in self.param_groups]  # what is wrong with one shows before any step
         measured = []  # sharded tensors whose alpha depends on all shards, whether this rank has a gradient or not
         waiting = []
-        for group in self.param_groups:
+        for group, of_group in zip(self.param_groups, batches, strict=True):
             sharded = [parameter for parameter in group["params"] if _sharded.is_sharded(parameter)]
             if group["masking"] != "none" and isinstance(group["alpha"], str):
                 measured += sharded
-            for batch in self._batches(group):
+            for batch in of_group:
                 if sharded and batch.settings.measures:
                     waiting.append((batch, batch.path.begin(batch.tensors, batch.settings)))
                 else:
@@ -271,9 +272,13 @@ class AlphaAdam(Optimizer):
             if found_inf.item():
                 return None
             found_inf = None
+        elif found_inf is not None:
+            found_inf = found_inf.to(device, non_blocking=True)
         if scale is not None and not fused:
             torch._foreach_mul_(list(tensors.grads), float(scale.double().reciprocal().float()))
             scale = None
+        elif scale is not None:
+            scale = scale.to(device, non_blocking=True)
         by_tensor = group["capturable"] or group["differentiable"] or torch.compiler.is_compiling()
         lr = group["lr"]
         if isinstance(lr, Tensor) and not (fused and device.type == "cuda"):

@@ -242,6 +242,16 @@ def test_a_sparse_gradient_says_what_to_do():
         optimizer.step()
 
 
+def test_what_is_wrong_with_one_group_shows_before_another_is_stepped():
+    parameter, embedding = torch.nn.Parameter(torch.ones(2)), torch.nn.Embedding(4, 2, sparse=True)
+    optimizer = AlphaAdam([{"params": [parameter]}, {"params": embedding.parameters()}])
+    parameter.grad = torch.ones(2)
+    embedding(torch.tensor([1])).sum().backward()
+    with pytest.raises(RuntimeError, match="sparse"):
+        optimizer.step()
+    assert parameter.tolist() == [1.0, 1.0]
+
+
 def test_betas_that_are_no_pair_are_refused():
     with pytest.raises(TypeError, match=r"betas=0.9 .*betas=\(0.9, 0.999\)"):
         AlphaAdam([torch.nn.Parameter(torch.ones(1))], betas=0.9)
