@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_used_fails_the_run_and_the_others_go_on(folder, r
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tourch", "--adapter tourch: unknown. Choose from: torch, optax, keras-torch"),
+        ("tourch", "--adapter tourch: unknown. Choose from: torch, torch-loop"),
         ("nowhere.py:Mine", "--adapter nowhere.py:Mine: there is no file nowhere.py"),
         ("suite/load.py:", "'' is no name of a class. Write path/to/file.py:ClassName"),
     ],
