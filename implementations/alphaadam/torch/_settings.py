@@ -43,7 +43,7 @@ class Settings:
     """Hyperparameters of a group, and how its step is to be carried out.
 
     Attributes:
-        lr: Learning rate; a tensor only if ``capturable``, ``differentiable`` or under ``torch.compile``.
+        lr: Learning rate; a tensor if ``by_tensor``, or for the kernels of a GPU, which read it there.
         by_tensor: Whether bias corrections are computed from the step tensors, never waiting for their device.
         record: Whether to return diagnostics.
         grad_scale: The factor by which a ``torch.amp.GradScaler`` multiplied the loss, or None; fused paths only.

@@ -11,8 +11,8 @@ from lion_pytorch import Lion
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 
 from alphaadam.torch import AlphaAdam, AlphaMask
-
-SHAPES = [(3, 4), (5,), (), (2, 1, 3), (0, 2)]
+from tests.implementations.torch import training
+from tests.implementations.torch.training import SHAPES, assert_identical, set_gradients, train
 
 #: Name -> a function from parameters to an inner optimizer.
 INNER = {
@@ -33,34 +33,8 @@ INNER = {
 AS_INNER = {"masking": "none", "alpha": 1.0}
 
 
-def draw(shape, dtype, generator):
-    wide = torch.complex128 if dtype.is_complex else torch.float64
-    return torch.randn(shape, generator=generator, dtype=wide).to(dtype)
-
-
 def make_parameters(name="SGD", dtype=torch.float32):
-    generator = torch.Generator().manual_seed(0)
-    shapes = [(3, 4), (4, 2)] if name == "Muon" else SHAPES
-    return [torch.nn.Parameter(draw(shape, dtype, generator)) for shape in shapes]
-
-
-def set_gradients(parameters, seed):
-    """Random gradients; in odd steps the second tensor has none."""
-    generator = torch.Generator().manual_seed(1000 + seed)
-    for index, parameter in enumerate(parameters):
-        gradient = draw(parameter.shape, parameter.dtype, generator)
-        parameter.grad = None if index == 1 and seed % 2 else gradient
-
-
-def train(optimizer, parameters, first, last):
-    for step in range(first, last):
-        set_gradients(parameters, step)
-        optimizer.step()
-
-
-def assert_identical(actual, expected):
-    for a, b in zip(actual, expected, strict=True):
-        assert torch.equal(a.detach(), b.detach())
+    return training.make_parameters(dtype, [(3, 4), (4, 2)] if name == "Muon" else SHAPES)
 
 
 def one(values, gradient=None):

@@ -9,35 +9,9 @@ import torch
 
 from alphaadam.torch import AlphaAdam
 from tests.implementations import readme
+from tests.implementations.torch.training import assert_identical, make_parameters, set_gradients, train
 
-SHAPES = [(3, 4), (5,), (), (2, 1, 3)]
 AS_ADAMW = {"masking": "none", "alpha": 1.0}
-
-
-def make_parameters(dtype=torch.float32, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return [
-        torch.nn.Parameter(torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)) for shape in SHAPES
-    ]
-
-
-def set_gradients(parameters, seed):
-    """Random gradients; in odd steps the second tensor has none."""
-    generator = torch.Generator().manual_seed(1000 + seed)
-    for index, parameter in enumerate(parameters):
-        gradient = torch.randn(parameter.shape, generator=generator, dtype=torch.float64).to(parameter.dtype)
-        parameter.grad = None if index == 1 and seed % 2 else gradient
-
-
-def train(optimizer, parameters, first, last):
-    for step in range(first, last):
-        set_gradients(parameters, step)
-        optimizer.step()
-
-
-def assert_identical(actual, expected):
-    for a, b in zip(actual, expected, strict=True):
-        assert torch.equal(a.detach(), b.detach())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.complex64])

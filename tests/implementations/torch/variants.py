@@ -3,6 +3,7 @@
 import torch
 
 from alphaadam.torch import AlphaAdam
+from tests.implementations.torch import training
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.complex64)
 
@@ -21,22 +22,14 @@ RULES = {
 SHAPES = ((3, 4), (5,), (), (0, 3), (33,), (257, 3), (2, 1, 129))
 
 
-def parameters(dtype, shapes=SHAPES, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    real = torch.float64 if not dtype.is_complex else torch.complex128
-    return [torch.nn.Parameter(torch.randn(shape, generator=generator, dtype=real).to(dtype)) for shape in shapes]
+def parameters(dtype, shapes=SHAPES):
+    return training.make_parameters(dtype, shapes)
 
 
-def train(params, steps=5, seed=1, **options):
+def train(params, steps=5, **options):
     """Steps with gradients of random signs, some of them absent; the optimizer."""
-    generator = torch.Generator().manual_seed(seed)
     optimizer = AlphaAdam(params, lr=0.01, **options)
-    for step in range(steps):
-        for index, parameter in enumerate(params):
-            real = torch.complex128 if parameter.is_complex() else torch.float64
-            gradient = torch.randn(parameter.shape, generator=generator, dtype=real).to(parameter.dtype)
-            parameter.grad = None if index == 1 and step % 2 else gradient
-        optimizer.step()
+    training.train(optimizer, params, 0, steps)
     return optimizer
 
 
