@@ -23,9 +23,10 @@ _WITNESSES = {
     torch.float16: (np.int16(0), np.float32(1)),
 }
 _RULES = {"async": kernels.ASYNC, "sync": kernels.SYNC, "none": kernels.NONE}
-_ALONE = 2**19
-"""Elements up to which the calling thread does everything. Another takes a fraction of a millisecond to wake, and
-longer while PyTorch's own threads, idle since the backward pass, still spin on the cores."""
+_ALONE = 2**23
+"""Elements times threads up to which the calling thread does everything. Others take a fraction of a millisecond to
+wake, and get half of their cores while PyTorch's own threads, idle since the backward pass, still spin there: two
+threads are no faster than one below some four million elements."""
 
 
 def step(tensors: Tensors, settings: Settings) -> list[StepDiagnostics] | None:
@@ -73,7 +74,8 @@ class _Launch:
         self._params = params
         sizes = np.array([parameter.numel() for parameter in params], np.int64)
         chunks = -(-sizes // kernels.CHUNK)
-        self._threads = 1 if sizes.sum() <= _ALONE else torch.get_num_threads()
+        threads = torch.get_num_threads()
+        self._threads = 1 if sizes.sum() * threads <= _ALONE else threads
         self._first_partials = np.concatenate([[0], np.cumsum(chunks)])
 
         table = np.empty((len(params), kernels.COLUMNS), np.int64)
