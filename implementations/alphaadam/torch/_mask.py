@@ -13,7 +13,7 @@ from alphaadam import _hyperparameters as checks
 from alphaadam.torch import _sharded
 from alphaadam.torch._alphaadam import AlphaAdam
 from alphaadam.torch._loop import agree, compute_dtype
-from alphaadam.torch._settings import StepDiagnostics
+from alphaadam.torch._settings import StepDiagnostics, measured_strengths
 
 __all__ = ["AlphaMask"]
 
@@ -291,7 +291,7 @@ class AlphaMask(Optimizer):
             strength = torch.full((), 1.0 if isinstance(alpha, str) else alpha, dtype=torch.float64, device=mask.device)
         else:
             sums = totals[parameter] if parameter in totals else _sums(alpha, mask, delta, masked)
-            strength = _strength(alpha, alpha_max, sums)
+            strength = measured_strengths(sums, alpha, checks.alpha_cap(alpha, alpha_max))
         stored = _as_real(_sharded.shard(parameter.detach()))
         theta = _as_real(pending.before).to(delta.dtype)
         moved = (theta if decay == 0 else theta * (1 - decay)).add(masked.mul_(strength.to(delta.dtype)))
@@ -430,12 +430,3 @@ def _sums(alpha: str, mask: Tensor, delta: Tensor, masked: Tensor) -> Tensor:
     # the whole: alpha is exactly 1 if it drops nothing, and never less.
     norms = [torch.linalg.vector_norm(part, dtype=torch.float64) for part in (masked, delta - masked)]
     return torch.stack(norms).square()
-
-
-def _strength(alpha: str, alpha_max: float | None, sums: Tensor) -> Tensor:
-    """Alpha as a 0-d float64 tensor on the tensor's device; nothing here waits for the device."""
-    kept, dropped = sums.unbind()
-    ratio = (kept + dropped) / kept
-    if alpha == "norm":
-        ratio = ratio.sqrt()
-    return torch.where(kept + dropped == 0, torch.ones_like(ratio), ratio).clamp(max=checks.alpha_cap(alpha, alpha_max))

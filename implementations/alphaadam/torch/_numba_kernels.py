@@ -316,7 +316,7 @@ def _strength(partials, first, chunks, counted, cap):
     """Alpha, as ``_settings.strengths`` has it."""
     kept, dropped = _add_up(partials, first, first + chunks)
     if kept == 0:
-        return 1.0 if dropped == 0 else cap
+        return 1.0 if dropped == 0 else cap if dropped > 0 else dropped  # a NaN stays
     ratio = (kept + dropped) / kept
     if not counted:
         ratio = math.sqrt(ratio)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from alphaadam._hyperparameters import alpha_cap
 
-__all__ = ["Begun", "Settings", "StepDiagnostics", "Tensors", "strengths"]
+__all__ = ["Begun", "Settings", "StepDiagnostics", "Tensors", "measured_strengths", "strengths"]
 
 
 class StepDiagnostics(NamedTuple):
@@ -113,11 +113,16 @@ def strengths(sums: Tensor, settings: Settings) -> Tensor:
     """
     if not settings.measures:
         return torch.full(sums.shape[:-1], settings.fixed_alpha, dtype=torch.float64, device=sums.device)
+    return measured_strengths(sums, str(settings.alpha), settings.cap)
+
+
+def measured_strengths(sums: Tensor, alpha: str, cap: float) -> Tensor:
+    """The same for one of the rules that measure, ``"norm"`` or ``"count"``, and its cap."""
     kept, dropped = sums.unbind(-1)
     nothing_kept = kept == 0
     # Nothing kept and nothing dropped is an empty tensor or u = 0. The inner `where` keeps gradients finite.
-    limit = torch.where(dropped == 0, 1.0, settings.cap).to(sums.dtype)
+    limit = torch.where(dropped == 0, 1.0, torch.where(dropped.isnan(), dropped, cap)).to(sums.dtype)
     ratio = (kept + dropped) / torch.where(nothing_kept, 1.0, kept)
-    if settings.alpha == "norm":
+    if alpha == "norm":
         ratio = ratio.sqrt()
-    return torch.where(nothing_kept, limit, ratio).clamp(max=settings.cap)
+    return torch.where(nothing_kept, limit, ratio).clamp(max=cap)

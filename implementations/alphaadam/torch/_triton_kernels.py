@@ -90,7 +90,8 @@ def _strength(kept, dropped, cap, alpha_rule: tl.constexpr):
     if alpha_rule == NORM:
         ratio = tl.sqrt(ratio)
     ratio = tl.where(ratio > cap, _double(cap), ratio)  # a NaN stays
-    return tl.where(kept == 0, tl.where(dropped == 0, 1.0, _double(cap)), ratio)
+    limit = tl.where(dropped > 0, _double(cap), dropped)  # a NaN stays here, too
+    return tl.where(kept == 0, tl.where(dropped == 0, 1.0, limit), ratio)
 
 
 @triton.jit

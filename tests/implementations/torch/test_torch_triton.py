@@ -166,3 +166,15 @@ def test_the_kernels_compile_for_gpus_with_wide_loads_and_without_spills():
     environment.pop("TRITON_INTERPRET", None)
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_nan_that_the_mask_drops_is_loud_though_nothing_is_kept():
+    for elements in (40, 200):  # one chunk, and several
+        parameter = torch.nn.Parameter(torch.ones(elements))
+        optimizer = AlphaAdam([parameter], fused=True)
+        for value in (1.0, -1.0):
+            parameter.grad = torch.full((elements,), value)
+            if value < 0:
+                parameter.grad[3] = torch.nan
+            optimizer.step()
+        assert parameter.isnan().all()

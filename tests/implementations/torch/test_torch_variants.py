@@ -129,3 +129,15 @@ def test_paths_that_exclude_one_another_are_refused():
 def test_an_asserted_path_that_cannot_be_had_says_why():
     with pytest.raises(RuntimeError, match=r"fused=True is not available: parameters are torch.float8_e4m3fn"):
         AlphaAdam([torch.nn.Parameter(torch.zeros(4).to(torch.float8_e4m3fn), requires_grad=False)], fused=True)
+
+
+@pytest.mark.parametrize("options", [{"foreach": False}, {"foreach": True}, {"fused": True}], ids=str)
+def test_a_nan_that_the_mask_drops_is_loud_though_nothing_is_kept(options):
+    parameter = torch.nn.Parameter(torch.ones(40))
+    optimizer = AlphaAdam([parameter], **options)
+    for value in (1.0, -1.0):
+        parameter.grad = torch.full((40,), value)
+        if value < 0:
+            parameter.grad[3] = torch.nan
+        optimizer.step()
+    assert parameter.isnan().all()
