@@ -1,7 +1,7 @@
 """The benchmarks outside asv.
 
-``python -m bench run`` trains a task once, ``search`` tunes learning rates, ``speed`` and ``scaling`` time the
-optimizer's step in PyTorch.
+``python -m bench run`` trains a task once, ``search`` tunes learning rates, ``speed`` times the optimizer's step in
+every framework, ``scaling`` over many sizes in PyTorch.
 """
 
 from __future__ import annotations

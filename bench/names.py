@@ -40,24 +40,44 @@ def load_framework(name: str) -> ModuleType:
     return _load(name, name)
 
 
-def load_speed_module() -> ModuleType:
-    """Imports ``bench.frameworks.torch_speed``, what `bench.speed` measures with.
+def load_speed_module(framework: str) -> ModuleType:
+    """Imports what `bench.speed` measures a framework with.
+
+    Every such module has the functions ``measure(cell, seconds, transient)``, ``devices()``, ``environment(device)``
+    and ``set_threads(number)``. It measures one framework in a process: Keras has one backend for good.
+
+    Args:
+        framework: A name of `bench.speed_plans.FRAMEWORKS`.
 
     Raises:
-        ModuleNotFoundError: PyTorch, NumPy or alphaadam is not installed.
+        ModuleNotFoundError: The framework, its backend, NumPy or alphaadam is not installed.
+        RuntimeError: Keras was imported before, on another backend.
     """
-    return _load("torch", "torch_speed")
+    from bench.speed_plans import FRAMEWORKS as MEASURED
+
+    os.environ.update(MEASURED[framework].environment)
+    for needed in MEASURED[framework].missing():
+        raise _missing(framework, needed)
+    module = _load(framework, MEASURED[framework].module)
+    if (runs := getattr(module, "BACKEND", None)) not in (None, MEASURED[framework].environment.get("KERAS_BACKEND")):
+        raise RuntimeError(f"Keras runs on {runs!r} in this process already; {framework} needs a process of its own")
+    return module
 
 
 def _load(name: str, module: str) -> ModuleType:
     try:
         return importlib.import_module(f"bench.frameworks.{module}")
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{name} is benchmarked with {error.name}, which is not installed; run"
-            " `python -m pip install -c constraints.txt '.[torch,optax,keras,bench]'`",
-            name=error.name,
-        ) from error
+        raise _missing(name, error.name) from error
+
+
+def _missing(name: str, module: str | None) -> ModuleNotFoundError:
+    tensorflow = " tensorflow-cpu" if module == "tensorflow" else ""  # no extra of ours brings it
+    return ModuleNotFoundError(
+        f"{name} is benchmarked with {module}, which is not installed; run"
+        f" `python -m pip install -c constraints.txt '.[torch,optax,keras,bench]'{tensorflow}`",
+        name=module,
+    )
 
 
 def framework_of_environment() -> str:

@@ -88,26 +88,38 @@ def paired_seconds(
     most_rounds: int | None = None,
     clock: Callable[[Callable[[], object]], float] = wall_seconds,
 ) -> tuple[list[float], list[float]]:
-    """Seconds of two optimizers' steps on the same fresh gradients, round by round.
+    """`seconds_in_turn` of two steps."""
+    one, other = seconds_in_turn((first, second), fresh, budget=budget, most_rounds=most_rounds, clock=clock)
+    return one, other
 
-    Which of the two begins changes from round to round, so that neither always finds the caches warmer, and the
-    number of rounds is even, so that each began equally often.
+
+def seconds_in_turn(
+    steps: Sequence[Step],
+    fresh: Callable[[], Any],
+    *,
+    budget: float | None = None,
+    most_rounds: int | None = None,
+    clock: Callable[[Callable[[], object]], float] = wall_seconds,
+) -> list[list[float]]:
+    """Seconds of several optimizers' steps on the same fresh gradients, round by round.
+
+    The order is turned round from round to round, so that of any two neither always finds the caches warmer, and the
+    number of rounds is even, so that each came first equally often.
 
     Args:
-        first: One optimizer's step.
-        second: The other's.
-        fresh: Makes gradients for both.
+        steps: The optimizers' steps.
+        fresh: Makes gradients for all.
         budget: Seconds to go on for; None is `SECONDS`.
         most_rounds: Rounds after which it ends sooner; None is `MAX_ROUNDS`.
         clock: Measures a call, where its return is not its end.
 
     Returns:
-        The seconds of `first` and of `second`, one entry for each counted round.
+        The seconds of each, one entry for each counted round.
     """
     budget = SECONDS if budget is None else budget
     most_rounds = MAX_ROUNDS if most_rounds is None else most_rounds
-    seconds: tuple[list[float], list[float]] = ([], [])
-    steps = list(zip((first, second), seconds, strict=True))
+    seconds: list[list[float]] = [[] for _ in steps]
+    collecting = list(zip(steps, seconds, strict=True))
     begin = math.inf
     for done in range(-WARMUP_ROUNDS, most_rounds):
         if done == 0:
@@ -115,7 +127,7 @@ def paired_seconds(
         if done >= MIN_ROUNDS and done % 2 == 0 and time.perf_counter() - begin > budget:
             break
         gradients = fresh()
-        for step, collected in steps if done % 2 else reversed(steps):
+        for step, collected in collecting if done % 2 else reversed(collecting):
             step.take(gradients)
             elapsed = clock(step.run)
             if done >= 0:
@@ -123,13 +135,13 @@ def paired_seconds(
     return seconds
 
 
-def ratios(measured: Mapping[str, Sequence[float]]) -> list[float]:
+def ratios(measured: Mapping[str, Any], to: str = "baselineSeconds") -> list[float]:
     """Of a result of `measure`: seconds relative to the baseline's, one number for every two rounds.
 
     It is the geometric mean of both rounds' ratios. Of small tensors the step that begins a round takes a third
     longer (threads that wake up), so the ratios of single rounds lie around two values, neither of them the ratio.
     """
-    single = [a / b for a, b in zip(measured["seconds"], measured["baselineSeconds"], strict=True)]
+    single = [a / b for a, b in zip(measured["seconds"], measured[to], strict=True)]
     return [math.sqrt(one * other) for one, other in zip(single[::2], single[1::2], strict=True)]
 
 

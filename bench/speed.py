@@ -1,7 +1,7 @@
 """Paired step times over devices, shapes, dtypes and variants of an optimizer, kept in files that resume.
 
-Nothing here knows the framework: a cell is measured by `bench.frameworks.torch_speed`, rendered by
-`bench.speed_tables`.
+Nothing here imports a framework: a cell is measured by the module that `bench.speed_plans` names for its framework, by
+the course of `bench.speed_course`, and rendered by `bench.speed_tables`.
 """
 
 from __future__ import annotations
@@ -19,75 +19,14 @@ from typing import Any
 
 from bench.paired import shapes_of
 from bench.records import read_json, write_json
+from bench.speed_figures import is_noisy, ratio_quartiles
+from bench.speed_plans import CUDA_ONLY, DTYPES, Framework
 
 SCHEMA = "alphaadam-speed-1"
 RESULTS = Path(__file__).parent / "results"
 """Where the results that the documentation quotes are kept."""
 
-BASELINE = "adamw-fused"
-VARIANTS = (
-    "alphaadam-fused",
-    "alphaadam-foreach",
-    "alphaadam-loop",
-    "alphaadam-compile",
-    BASELINE,
-    "adamw-foreach",
-    "adamw-loop",
-    "adamw-compile",
-)
-COMPILED = tuple(variant for variant in VARIANTS if variant.endswith("-compile"))
-"""Variants that are measured only where they are asked for: compiling takes minutes."""
-DEVICES = ("cpu", "cuda")
-DTYPES = ("float32", "bfloat16", "float16", "float64")
 MOST_ROUNDS = 100
-
-MODEL_SHAPES = ("gpt2-small", "gpt2-medium", "gpt2-large")
-TENSORS_OF_1000 = tuple(f"{number}x1000" for number in (1, 10, 100, 1000, 10_000))
-"""More and more tensors of one size: what a step costs, and what each tensor adds."""
-SPLIT_1E7 = tuple(f"{number}x{10_000_000 // number}" for number in (1, 10, 100, 1000, 10_000))
-"""The same number of elements in more and more tensors."""
-ONE_TENSOR = tuple(f"1x{10**exponent}" for exponent in range(3, 10))
-"""A larger and larger tensor: from what a step costs to what the memory carries."""
-CUDA_ONLY = ONE_TENSOR[-1:]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one of the two commands measures where nothing else is asked for.
-
-    Attributes:
-        kind: The command's name, and a part of the names of its files.
-        shapes: Names that `bench.paired.shapes_of` knows.
-        dtypes: Types of the parameters, gradients and state.
-        variants: Names of `VARIANTS`.
-        seconds: How long the rounds of a cell go on.
-        transient: Whether the peak memory of a step is measured too.
-    """
-
-    kind: str
-    shapes: tuple[str, ...]
-    dtypes: tuple[str, ...]
-    variants: tuple[str, ...]
-    seconds: float
-    transient: bool
-
-
-SPEED = Plan(
-    "speed",
-    MODEL_SHAPES,
-    ("float32", "bfloat16"),
-    tuple(variant for variant in VARIANTS if variant not in COMPILED),
-    5.0,
-    True,
-)
-SCALING = Plan(
-    "scaling",
-    tuple(dict.fromkeys(TENSORS_OF_1000 + SPLIT_1E7 + ONE_TENSOR)),
-    ("float32",),
-    ("alphaadam-fused", "alphaadam-foreach", "alphaadam-loop", "adamw-fused", "adamw-foreach"),
-    2.0,
-    False,
-)
 
 
 @dataclass(frozen=True)
@@ -121,23 +60,25 @@ def cells_of(
 
 
 class Results:
-    """The file of one device and one command: a cell is in it whole or not at all.
+    """The file of one framework, device and command: a cell is in it whole or not at all.
 
     Args:
         path: The file. It need not be there yet.
         kind: The command that measures.
+        framework: What it measures.
 
     Raises:
-        ValueError: The file is no JSON, or not of this command.
+        ValueError: The file is no JSON, or not of this command and framework.
     """
 
-    def __init__(self, path: Path, kind: str) -> None:
+    def __init__(self, path: Path, kind: str, framework: Framework) -> None:
         self.path = path
+        self.framework = framework
         self.content: dict[str, Any] = {
             "schema": SCHEMA,
             "kind": kind,
-            "framework": "torch",
-            "baseline": BASELINE,
+            "framework": framework.name,
+            "baseline": framework.baseline or "adamw-*",
             "environments": [],
             "cells": [],
         }
@@ -145,6 +86,8 @@ class Results:
             self.content = load(path)
             if self.content["kind"] != kind:
                 raise ValueError(f"{path} is a result of `python -m bench {self.content['kind']}`, not of {kind}")
+            if self.content["framework"] != framework.name:
+                raise ValueError(f"{path} is a result of {self.content['framework']}, not of {framework.name}")
 
     def find(self, cell: Cell) -> dict[str, Any] | None:
         """The cell's record, if it is there."""
@@ -164,9 +107,20 @@ class Results:
             if used not in environments:
                 environments.append(used)
             record["environment"] = environments.index(used)
-        cells = sorted((record for record, _ in records), key=_order)
+        cells = sorted((record for record, _ in records), key=self._order)
         self.content = {**self.content, "environments": environments, "cells": cells}
         write_json(self.path, self.content)
+
+    def _order(self, record: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Small before large, and variants as the framework lists them."""
+        cell = _cell_of(record)
+        return (
+            cell.device,
+            DTYPES.index(cell.dtype),
+            cell.parameters(),
+            len(shapes_of(cell.shapes)),
+            self.framework.variants.index(cell.variant),
+        )
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -202,8 +156,6 @@ def measure_cells(
             none.
         show: Takes lines about the progress.
     """
-    from bench.speed_tables import is_noisy
-
     found = {cell: record for cell in cells if (record := results.find(cell)) and "reason" not in record}
     if again == "disturbed":
         found = {cell: record for cell, record in found.items() if not is_noisy(record)}
@@ -213,7 +165,7 @@ def measure_cells(
         if other:
             show(f"{other} of them with other code, versions or hardware than now; --again measures them anew")
     left = [cell for cell in cells if again == "all" or cell not in found]
-    work = {cell: _work(cell) for cell in left}
+    work = {cell: _work(cell, results.framework.form_of(cell.variant).work) for cell in left}
     begin, done = time.monotonic(), 0.0
     for number, cell in enumerate(left, 1):
         others = _others_on_the_cpu()
@@ -229,15 +181,12 @@ def measure_cells(
         show(f"[{number}/{len(left)}] {cell}: {_outcome(measured)}; about {_duration(remaining)} left")
 
 
-def _work(cell: Cell) -> float:
+def _work(cell: Cell, factor: float) -> float:
     """How long a cell takes, in no unit: a guess that serves to say how much of a run is left."""
-    factor = {"fused": 1.0, "foreach": 3.0, "loop": 5.0, "compile": 10.0}[cell.variant.rpartition("-")[2]]
     return 2e8 + factor * (cell.parameters() + 3e4 * len(shapes_of(cell.shapes)))
 
 
 def _outcome(measured: Mapping[str, Any]) -> str:
-    from bench.speed_tables import is_noisy, ratio_quartiles
-
     if "reason" in measured:
         return f"not measured: {measured['reason']}"
     lower, median, upper = ratio_quartiles(measured)
@@ -280,15 +229,3 @@ def _duration(seconds: float) -> str:
 
 def _cell_of(record: Mapping[str, Any]) -> Cell:
     return Cell(record["device"], record["dtype"], record["shapes"], record["variant"])
-
-
-def _order(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Small before large, and variants as `VARIANTS` lists them."""
-    cell = _cell_of(record)
-    return (
-        cell.device,
-        DTYPES.index(cell.dtype),
-        cell.parameters(),
-        len(shapes_of(cell.shapes)),
-        VARIANTS.index(cell.variant),
-    )

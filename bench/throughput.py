@@ -32,19 +32,19 @@ class OptimizerStep:
         """Gives these benchmarks one working folder, so that each measurement is made once and read thrice."""
         framework_of_environment()
 
-    @tracked(unit="seconds", version="2")
+    @tracked(unit="seconds", version="3")
     def track_step_seconds(self, optimizer: str, shapes: str) -> float:
         """Median over the rounds."""
         return statistics.median(_measured(optimizer, shapes)["seconds"])
 
-    @tracked(unit="ratio", version="2")
+    @tracked(unit="ratio", version="3")
     def track_ratio_to_adamw(self, optimizer: str, shapes: str) -> float:
         """Median over pairs of rounds of the ratio to the framework's AdamW."""
         from bench.paired import ratios
 
         return statistics.median(ratios(_measured(optimizer, shapes)))
 
-    @tracked(unit="ratio", version="2")
+    @tracked(unit="ratio", version="3")
     def track_ratio_spread(self, optimizer: str, shapes: str) -> float:
         """Interquartile range over pairs of rounds of the ratio to the framework's AdamW."""
         from bench.paired import interquartile_range, ratios

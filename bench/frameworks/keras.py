@@ -178,7 +178,13 @@ class OptimizerStep:
         variables = [keras.Variable(jax.numpy.array(values)) for values in parameters]  # copies, to be donated
         made = _optimizer(optimizer, learning_rate, hyperparameters)
         made.build(variables)
-        self._step = jax.jit(made.stateless_apply, donate_argnums=(0, 2))
+
+        def step(parameters: list[Any], state: list[Any], gradients: Sequence[Any]) -> tuple[Any, Any]:
+            return made.stateless_apply(state, gradients, parameters)
+
+        # Donated in the order of the results, as in Keras' own training step: JAX gives each result the first donated
+        # buffer of its type that is left, and in another order XLA would copy every array.
+        self._step = jax.jit(step, donate_argnums=(0, 1))
         self._parameters = [variable.value for variable in variables]
         self._state = [variable.value for variable in made.variables]
 
@@ -197,7 +203,7 @@ class OptimizerStep:
         """One step; returns when it is done."""
         import jax
 
-        made = self._step(self._state, self._gradients, self._parameters)
+        made = self._step(self._parameters, self._state, self._gradients)
         self._parameters, self._state = jax.block_until_ready(made)
 
     def state_bytes(self) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
+
+from bench import machine
 
 # Temporaries of a step in copies of what it works on, in the type of the arithmetic: estimates, on the safe side, that
 # serve to leave a cell out before the system ends the process. Half precision is widened first, three copies more.
@@ -28,12 +28,7 @@ def estimated_bytes(variant: str, shapes: Sequence[tuple[int, ...]], dtype: torc
 
 def available_bytes(device: torch.device) -> float:
     """Memory that can still be allocated; infinite where the system does not say."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info()[0]
-    for line in _lines("/proc/meminfo"):
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return math.inf
+    return torch.cuda.mem_get_info()[0] if device.type == "cuda" else machine.available_bytes()
 
 
 def transient_bytes(run: Callable[[], object], device: torch.device) -> dict[str, int]:
@@ -51,7 +46,7 @@ def transient_bytes(run: Callable[[], object], device: torch.device) -> dict[str
         run()
         torch.cuda.synchronize()
         return {"transientBytes": torch.cuda.max_memory_allocated() - before}
-    resident = _resident_growth(run)
+    resident = machine.resident_growth(run)
     measured = {"transientBytes": _allocated_peak(run)}
     return measured if resident is None else {**measured, "transientResidentBytes": resident}
 
@@ -69,35 +64,6 @@ def _allocated_peak(run: Callable[[], object]) -> int:
         allocated += event.nbytes()
         peak = max(peak, allocated)
     return peak
-
-
-def _resident_growth(run: Callable[[], object]) -> int | None:
-    """Growth of the process up to its largest during `run`, where Linux can be asked; it counts whole pages."""
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
-        ctypes.CDLL(None).malloc_trim(0)  # else a step would grow into what an earlier one left
-        Path("/proc/self/clear_refs").write_text("5")  # from here on, the largest is counted anew
-    except (OSError, AttributeError):
-        return None
-    before = _status("VmRSS")
-    run()
-    after = _status("VmHWM")
-    return None if before is None or after is None else max(0, after - before)
-
-
-def _status(name: str) -> int | None:
-    for line in _lines("/proc/self/status"):
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    return None
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text().splitlines()
-    except OSError:
-        return []
 
 
 @contextmanager

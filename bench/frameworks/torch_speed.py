@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import gc
-import hashlib
-import importlib.metadata
-import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 import alphaadam
 from alphaadam.torch import AlphaAdam
+from bench import machine
 from bench.frameworks.torch_memory import available_bytes, estimated_bytes, transient_bytes
-from bench.paired import LEARNING_RATE, Gradients, paired_seconds, shapes_of, wall_seconds
-from bench.speed import BASELINE, MOST_ROUNDS, Cell, NotMeasurableError
+from bench.paired import LEARNING_RATE, Gradients, shapes_of, wall_seconds
+from bench.speed import Cell, NotMeasurableError
+from bench.speed_course import check_memory, measure_in_turn
+from bench.speed_plans import FRAMEWORKS
 from bench.tasks import Hyperparameters
 
 FORMS: dict[str, dict[str, bool]] = {
@@ -32,26 +33,12 @@ FORMS: dict[str, dict[str, bool]] = {
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"alphaadam": AlphaAdam, "adamw": torch.optim.AdamW}
 VARIANTS = tuple(f"{optimizer}-{form}" for optimizer in OPTIMIZERS for form in FORMS)
 
-STEPS_BEFORE = 3
-"""Steps before any measuring: state is made, kernels are built, torch.compile sees that the step count varies."""
-USED_MEMORY = 0.9
-"""Part of the free memory that a cell may need: beyond it, systems begin to end processes."""
 FLUSHED_BYTES = 256 * 2**20
 """Written on a GPU before each timed step, several times its L2 cache: a step begins with parameters in memory."""
 
 
-def minimal_bytes(variant: str, dtype: torch.dtype) -> float:
-    """Bytes per parameter that a step cannot do without.
-
-    AdamW reads the parameter, gradient and both moments and writes all but the gradient. AlphaAdam needs both norms
-    before it may write a parameter: a first phase reads gradient and moments and writes moments and one mask bit, a
-    second reads parameter, moments and bit and writes the parameter.
-    """
-    return 7 * dtype.itemsize if variant.startswith("adamw") else 9 * dtype.itemsize + 2 / 8
-
-
 class VariantStep:
-    """A variant's step on copies of given tensors; see `bench.paired.Step`.
+    """A variant's step on copies of given tensors; see `bench.speed_course.MeasuredStep`.
 
     Args:
         variant: A name of `VARIANTS`.
@@ -70,7 +57,7 @@ class VariantStep:
             weight_decay=settings.weight_decay,
             **FORMS[form],
         )
-        self._step = _compiled(self.optimizer) if form == "compile" else self.optimizer.step
+        self._step = compiled(self.optimizer.step) if form == "compile" else self.optimizer.step
 
     def take(self, gradients: Sequence[Tensor]) -> None:
         """Gives the gradients of the next step."""
@@ -80,6 +67,10 @@ class VariantStep:
     def run(self) -> None:
         """One step. On a GPU it may return before the step is done."""
         self._step()
+
+    def values(self) -> Iterator[npt.NDArray[Any]]:
+        """The parameters."""
+        return map(to_numpy, self.parameters)
 
     def state_bytes(self) -> int:
         """Bytes that the optimizer keeps from step to step."""
@@ -95,8 +86,7 @@ def measure(cell: Cell, seconds: float, transient: bool) -> dict[str, Any]:
         transient: Whether to measure what a step allocates for its own time, too.
 
     Returns:
-        "seconds" and "baselineSeconds", one entry for each round; "parameters", "tensors" and "parameterBytes";
-        "minimalBytes", what a step must move; "stateBytes" and "baselineStateBytes"; with `transient` what
+        What `bench.speed_course.measure_in_turn` returns; with `transient` also what
         `bench.frameworks.torch_memory.transient_bytes` returns.
 
     Raises:
@@ -109,46 +99,30 @@ def measure(cell: Cell, seconds: float, transient: bool) -> dict[str, Any]:
     if cell.device == "cuda" and not torch.cuda.is_available():
         raise NotMeasurableError(f"this machine, or this build of PyTorch ({torch.__version__}), has no CUDA device")
     device, dtype, shapes = torch.device(cell.device), getattr(torch, cell.dtype), shapes_of(cell.shapes)
-    needed, available = estimated_bytes(cell.variant, shapes, dtype), available_bytes(device)
-    if needed > USED_MEMORY * available:
-        raise NotMeasurableError(
-            f"needs about {needed / 2**30:.1f} GiB of memory; {available / 2**30:.1f} GiB are free, some to be left"
-        )
-
+    check_memory(estimated_bytes(cell.variant, shapes, dtype), available_bytes(device))
     gradients = Gradients(shapes, lambda pool: torch.from_numpy(pool).to(device, dtype))
     initial = gradients.draw()
-    measured, baseline = (VariantStep(variant, initial) for variant in (cell.variant, BASELINE))
-    for _ in range(STEPS_BEFORE):
-        fresh = gradients.draw()
-        for step in (measured, baseline):
-            step.take(fresh)
-            step.run()
-    _check_moved(measured, initial)
-    memory = {}
-    if transient:
-        measured.take(gradients.draw())
-        memory = transient_bytes(measured.run, device)
-    clock = _cuda_clock() if device.type == "cuda" else wall_seconds
-    own, baselines = paired_seconds(
-        measured, baseline, gradients.draw, budget=seconds, most_rounds=MOST_ROUNDS, clock=clock
+    measured, baseline = (
+        VariantStep(variant, initial) for variant in (cell.variant, FRAMEWORKS["torch"].baseline_of(cell.variant))
     )
-    _check_moved(measured, initial)
-    parameters = cell.parameters()
-    return {
-        "parameters": parameters,
-        "tensors": len(shapes),
-        "parameterBytes": parameters * dtype.itemsize,
-        "minimalBytes": round(parameters * minimal_bytes(cell.variant, dtype)),
-        "stateBytes": measured.state_bytes(),
-        "baselineStateBytes": baseline.state_bytes(),
-        **memory,
-        "seconds": [_rounded(value) for value in own],
-        "baselineSeconds": [_rounded(value) for value in baselines],
-    }
+    return measure_in_turn(
+        cell,
+        dtype.itemsize,
+        {"seconds": measured, "baselineSeconds": baseline},
+        gradients.draw,
+        seconds,
+        lambda: transient_bytes(measured.run, device) if transient else {},
+        cuda_clock() if device.type == "cuda" else wall_seconds,
+    )
 
 
-def _compiled(optimizer: torch.optim.Optimizer) -> Callable[[], object]:
-    """The step under `torch.compile`.
+def to_numpy(tensor: Tensor) -> npt.NDArray[Any]:
+    """A tensor's values; of bfloat16, which NumPy has not, in float32."""
+    return (tensor.detach().float() if tensor.itemsize < 4 else tensor.detach()).cpu().numpy()
+
+
+def compiled(step: Callable[..., object]) -> Callable[..., object]:
+    """An optimizer's step under `torch.compile`.
 
     Raises, when run, where it would run without being compiled: the time would be another variant's.
     """
@@ -158,26 +132,17 @@ def _compiled(optimizer: torch.optim.Optimizer) -> Callable[[], object]:
     torch.compiler.reset()  # else the cell before counts towards the limit of recompilations
     counters.clear()
     config.fail_on_recompile_limit_hit = True
-    step = torch.compile(optimizer.step)
+    compiled_step = torch.compile(step)
 
-    def run() -> None:
-        step()
+    def run(*args: Any) -> None:
+        compiled_step(*args)
         if not counters["stats"]["unique_graphs"]:
             raise NotMeasurableError("torch.compile found nothing in this step that it can compile")
 
     return run
 
 
-def _check_moved(step: VariantStep, initial: Sequence[Tensor]) -> None:
-    for parameter, value in zip(step.parameters, initial, strict=True):
-        if not parameter.isfinite().all() or torch.equal(parameter.detach(), value):
-            raise NotMeasurableError(
-                f"the step does not do its work: a parameter of shape {tuple(value.shape)} did not change, or is not"
-                " finite; its time would mean nothing"
-            )
-
-
-def _cuda_clock() -> Callable[[Callable[[], object]], float]:
+def cuda_clock() -> Callable[[Callable[[], object]], float]:
     """Measures on the GPU, from an idle device and a cold L2 cache until the last kernel is done.
 
     The device is idle when the first kernel is launched, so time in which it waits for Python to launch the next
@@ -198,11 +163,6 @@ def _cuda_clock() -> Callable[[Callable[[], object]], float]:
     return seconds
 
 
-def _rounded(value: float) -> float:
-    """Five digits, which is more than any clock here gives."""
-    return float(f"{value:.5g}")
-
-
 def devices() -> tuple[str, ...]:
     """The devices that are here."""
     return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
@@ -217,37 +177,15 @@ def environment(device: str) -> dict[str, Any]:
     """What the figures depend on beside the cell: code, versions, hardware and number of threads."""
     versions = {"alphaadam": alphaadam.__version__, "python": platform.python_version(), "torch": torch.__version__}
     versions["numpy"] = np.__version__
-    for name in ("numba", "triton"):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    versions |= machine.versions_of("numba", "triton")
     cuda = device == "cuda" and torch.cuda.is_available()
     if cuda:
         versions["cuda"] = str(torch.version.cuda)
     return {
         "versions": versions,
-        "alphaadamSource": _source_digest(),
-        "device": torch.cuda.get_device_name() if cuda else _processor(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "alphaadamSource": machine.source_digest(Path(alphaadam.__file__).parent, "torch"),
+        "device": torch.cuda.get_device_name() if cuda else machine.processor(),
+        "system": machine.system(),
+        "cores": machine.cores(),
         "threads": torch.get_num_threads(),
     }
-
-
-def _source_digest() -> str:
-    """Of the code that is measured: the version alone does not change with each commit."""
-    folder = Path(alphaadam.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.py"), *folder.glob("torch/**/*.py")]):
-        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -93,10 +93,20 @@ ADAPTERS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "torch-capturable-foreach": (("suite.adapters.torch:CapturableForeach",), None),
     "torch-differentiable": (("suite.adapters.torch:Differentiable",), None),
     "torch-fused": (("suite.adapters.torch:Fused",), None),
-    "optax": (("suite.adapters.optax:AlphaAdam",), None),
+    "optax": (
+        (
+            "suite.adapters.optax:AlphaAdam",
+            "suite.adapters.optax:AlphaMaskSGD",
+            "suite.adapters.optax:AlphaMaskLion",
+        ),
+        None,
+    ),
     "keras-torch": (("suite.adapters.keras:AlphaAdam",), "torch"),
     "keras-jax": (("suite.adapters.keras:AlphaAdam",), "jax"),
     "keras-tensorflow": (("suite.adapters.keras:AlphaAdam",), "tensorflow"),
+    "keras-torch-ops": (("suite.adapters.keras:UpdateStep",), "torch"),
+    "keras-jax-compiled": (("suite.adapters.keras:Compiled",), "jax"),
+    "keras-tensorflow-compiled": (("suite.adapters.keras:Compiled",), "tensorflow"),
     "torch-adamw": (("suite.adapters.torch:AdamW",), None),
     "optax-adamw": (("suite.adapters.optax:AdamW",), None),
     "keras-adamw": (("suite.adapters.keras:AdamW",), "jax"),
@@ -114,6 +124,7 @@ GROUPS = {
         "torch-fused",
     ],
     "keras": ["keras-torch", "keras-jax", "keras-tensorflow"],
+    "keras-variants": ["keras-torch-ops", "keras-jax-compiled", "keras-tensorflow-compiled"],
     "stock": ["torch-adamw", "optax-adamw", "keras-adamw"],
 }
 

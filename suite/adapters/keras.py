@@ -1,7 +1,7 @@
 """Adapters for Keras 3 on the backend that KERAS_BACKEND names: alphaadam.keras, and Keras' own AdamW."""
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -55,19 +55,23 @@ class _Keras:
             import jax
 
             jax.config.update("jax_enable_x64", dtype == "float64")
-        self._variables = [keras.Variable(_tensor(array, dtype), dtype=dtype) for array in params]
         self._dtype = dtype
+        self._build(params)
+        if m is not None and v is not None:
+            self._optimizer.iterations.assign(step)
+            for variables, arrays in zip(self._moments, (m, v), strict=True):
+                for variable, array in zip(variables, arrays, strict=True):
+                    variable.assign(_tensor(array, dtype))
+
+    def _build(self, params: list[np.ndarray]) -> None:
+        """Make variables and an optimizer without history."""
+        self._variables = [keras.Variable(_tensor(array, self._dtype), dtype=self._dtype) for array in params]
         self._optimizer = self._make(dict(self._arguments))
         self._optimizer.build(self._variables)
         self._moments = [
             [variable for variable in self._optimizer.variables if variable.name.endswith(name)]
             for name in ("momentum", "velocity")
         ]
-        if m is not None and v is not None:
-            self._optimizer.iterations.assign(step)
-            for variables, arrays in zip(self._moments, (m, v), strict=True):
-                for variable, array in zip(variables, arrays, strict=True):
-                    variable.assign(_tensor(array, dtype))
 
     def add(self, params: list[np.ndarray]) -> None:
         raise UnsupportedError(self.skips["LateParameter"])
@@ -80,16 +84,19 @@ class _Keras:
             if gradient is not None
         ]
         self._took_part = {id(variable) for _, variable in present}
-        self._optimizer.apply(*map(list, zip(*present, strict=True)))
+        self._apply(*map(list, zip(*present, strict=True)))
         return Observation(
             params=list(map(_array, self._variables)),
             m=list(map(_array, self._moments[0])),
             v=list(map(_array, self._moments[1])),
         )
 
+    def _apply(self, gradients: list[Any], variables: list[keras.Variable]) -> None:
+        self._optimizer.apply(gradients, variables)
+
 
 class AlphaAdam(_Keras):
-    """alphaadam.keras.AlphaAdam."""
+    """alphaadam.keras.AlphaAdam; on PyTorch its kernels."""
 
     optimizer = "AlphaAdam"
 
@@ -106,6 +113,68 @@ class AlphaAdam(_Keras):
         return Observation(
             seen.params, seen.m, seen.v, mask, [item and float(_array(item.alpha)) for item in diagnostics]
         )
+
+
+class _ByUpdateStep(alphaadam.keras.AlphaAdam):
+    """The optimizer with Keras' own loop over its ``update_step``."""
+
+    _backend_update_step = keras.optimizers.Optimizer._backend_update_step
+
+
+class UpdateStep(AlphaAdam):
+    """Its step in ``keras.ops``, on PyTorch too, where it has a faster one."""
+
+    def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
+        return _ByUpdateStep(**arguments, record_diagnostics=True)
+
+
+class Compiled(AlphaAdam):
+    """The step as XLA compiles it: once for each group of tests, shapes and choice of variables that take part."""
+
+    def construct(self, hyperparameters: dict[str, Any]) -> None:
+        super().construct(hyperparameters)
+        self._built: dict[Any, Any] = {}
+
+    def _build(self, params: list[np.ndarray]) -> None:
+        key = (self._dtype, *(array.shape for array in params))
+        if key not in self._built:
+            super()._build(params)
+            self._built[key] = (self._variables, self._optimizer, self._moments, {})
+        self._variables, self._optimizer, self._moments, self._steps = self._built[key]
+        self._optimizer.iterations.assign(0)
+        for variable, array in zip(self._variables, params, strict=True):
+            variable.assign(_tensor(array, self._dtype))
+        for variable in (*self._moments[0], *self._moments[1]):
+            variable.assign(np.zeros(variable.shape))
+
+    def _apply(self, gradients: list[Any], variables: list[keras.Variable]) -> None:
+        taking_part = tuple(variable.path for variable in variables)
+        if taking_part not in self._steps:
+            self._steps[taking_part] = _compiled(self._optimizer, variables)
+        self._steps[taking_part](gradients)
+
+
+def _compiled(optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> Callable[[list[Any]], None]:
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        return tensorflow.function(lambda gradients: optimizer.apply(gradients, variables), jit_compile=True)
+    import jax
+
+    tracked = [*variables, *optimizer.variables]
+
+    @jax.jit
+    def update(values: list[Any], gradients: list[Any]) -> list[Any]:
+        with keras.StatelessScope(state_mapping=list(zip(tracked, values, strict=True))) as scope:
+            optimizer.apply(gradients, variables)
+        return [scope.get_current_value(variable) for variable in tracked]
+
+    def step(gradients: list[Any]) -> None:
+        values = update([variable.value for variable in tracked], gradients)
+        for variable, value in zip(tracked, values, strict=True):
+            variable.assign(value)
+
+    return step
 
 
 class AdamW(_Keras):

@@ -1,5 +1,6 @@
 """Adapters for Optax: alphaadam.optax, and Optax's own AdamW, under ``jax.jit`` as they are used."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,12 +14,13 @@ from suite.adapters import Observation, UnsupportedError
 
 
 class _Optax:
-    """What both have in common. The learning rate is an argument of the jitted step, so a schedule compiles once."""
+    """What they have in common. The learning rate is an argument of the jitted step, so a schedule compiles once."""
 
     optimizer: ClassVar[str]
+    moments: ClassVar[Mapping[str, str]] = {"m": "mu", "v": "nu"}
     skips: ClassVar[Mapping[str, str]] = {
         "PerTensorStep": "Optax counts the steps of the optimizer",
-        "SharedStep": "an Optax update has a gradient for every leaf",
+        "SharedStep": "Optax drops the moments of a leaf without a gradient",
         "LateParameter": "an Optax state is made for all leaves at once",
     }
 
@@ -31,7 +33,8 @@ class _Optax:
     def construct(self, hyperparameters: dict[str, Any]) -> None:
         given = dict(hyperparameters)
         lr = given.pop("lr")
-        given["b1"], given["b2"] = given.pop("beta1"), given.pop("beta2")
+        if "beta1" in given:
+            given["b1"], given["b2"] = given.pop("beta1"), given.pop("beta2")
         if given.pop("maximize"):
             raise UnsupportedError("Optax maximizes by a transformation of its own")
         self._make(lr, dict(given))
@@ -54,38 +57,81 @@ class _Optax:
         jax.config.update("jax_enable_x64", dtype == "float64")
         self._params = list(map(jax.numpy.asarray, params))
         self._state = self._make(0.0, dict(self._hyperparameters)).init(self._params)
-        if m is not None and v is not None:
-            mu, nu = list(map(jax.numpy.asarray, m)), list(map(jax.numpy.asarray, v))
-            self._state = optax.tree.set(self._state, count=np.int32(step), mu=mu, nu=nu)
+        if m is not None:
+            if optax.tree.get(self._state, "count") is not None:
+                self._state = optax.tree.set(self._state, count=np.int32(step))
+            for moment, values in {"m": m, "v": v}.items():
+                if values is not None:
+                    arrays = list(map(jax.numpy.asarray, values))
+                    self._state = optax.tree.set(self._state, **{self.moments[moment]: arrays})
 
     def add(self, params: list[np.ndarray]) -> None:
         raise UnsupportedError(self.skips["LateParameter"])
 
     def _apply(self, gradients: Any, state: Any, params: Any, lr: Any) -> tuple[Any, Any]:
         updates, state = self._make(lr, dict(self._hyperparameters)).update(gradients, state, params)
-        return optax.apply_updates(params, updates), state
+        # optax.apply_updates takes no None, which stands for a leaf without a gradient.
+        moved = [p if u is None else optax.apply_updates(p, u) for p, u in zip(params, updates, strict=True)]
+        return moved, state
 
     def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
         self._params, self._state = self._step(gradients, self._state, self._params, lr)
-        return Observation(
-            params=list(map(np.asarray, self._params)),
-            m=list(map(np.asarray, optax.tree.get(self._state, "mu"))),
-            v=list(map(np.asarray, optax.tree.get(self._state, "nu"))),
-        )
+        return Observation(list(map(np.asarray, self._params)), self._moments("m"), self._moments("v"))
+
+    def _moments(self, moment: str) -> list[np.ndarray] | None:
+        name = self.moments.get(moment)
+        return None if name is None else list(map(np.asarray, optax.tree.get(self._state, name)))
 
 
-class AlphaAdam(_Optax):
+class _Ours(_Optax):
+    """What alphaadam.optax has beyond it: it shows what it decided."""
+
+    def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
+        seen = super().step(gradients, lr)
+        absent = [gradient is None for gradient in gradients]
+        masks, alphas = (optax.tree.get(self._state, name) for name in ("mask", "alpha"))
+        mask = [None if skip else np.asarray(value) for skip, value in zip(absent, masks, strict=True)]
+        alpha = [None if skip else float(value) for skip, value in zip(absent, alphas, strict=True)]
+        return Observation(seen.params, seen.m, seen.v, mask, alpha)
+
+
+class AlphaAdam(_Ours):
     """alphaadam.optax.alphaadam."""
 
     optimizer = "AlphaAdam"
+    skips: ClassVar[Mapping[str, str]] = {flag: why for flag, why in _Optax.skips.items() if flag != "SharedStep"}
 
     def _make(self, lr: Any, hyperparameters: dict[str, Any]) -> optax.GradientTransformation:
         return alphaadam.optax.alphaadam(lr, **hyperparameters, record_diagnostics=True)
 
-    def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
-        seen = super().step(gradients, lr)
-        mask = list(map(np.asarray, optax.tree.get(self._state, "mask")))
-        return Observation(seen.params, seen.m, seen.v, mask, list(map(float, optax.tree.get(self._state, "alpha"))))
+
+class AlphaMaskSGD(_Ours):
+    """alphaadam.optax.alpha_mask around optax.trace, a direction: decay and learning rate come after it."""
+
+    optimizer = "AlphaMaskSGD"
+    moments: ClassVar[Mapping[str, str]] = {"m": "trace"}
+
+    def _make(self, lr: Any, hyperparameters: dict[str, Any]) -> optax.GradientTransformation:
+        inner = optax.trace(hyperparameters.pop("momentum"), hyperparameters.pop("nesterov"))
+        weight_decay = hyperparameters.pop("weight_decay")
+        if not 0 <= weight_decay < math.inf:
+            raise UnsupportedError("weight decay is optax.add_decayed_weights', which refuses no number")
+        return optax.chain(
+            alphaadam.optax.alpha_mask(inner, **hyperparameters, record_diagnostics=True),
+            optax.add_decayed_weights(weight_decay),
+            optax.scale_by_learning_rate(lr),
+        )
+
+
+class AlphaMaskLion(_Ours):
+    """alphaadam.optax.alpha_mask around optax.lion, a whole optimizer with decay and learning rate inside."""
+
+    optimizer = "AlphaMaskLion"
+    moments: ClassVar[Mapping[str, str]] = {"m": "mu"}
+
+    def _make(self, lr: Any, hyperparameters: dict[str, Any]) -> optax.GradientTransformation:
+        own = {name: hyperparameters.pop(name) for name in ("b1", "b2", "weight_decay")}
+        return alphaadam.optax.alpha_mask(optax.lion(lr, **own), **hyperparameters, record_diagnostics=True)
 
 
 class AdamW(_Optax):

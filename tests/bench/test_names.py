@@ -1,11 +1,13 @@
 """Tests of bench.names."""
 
+import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from bench import names
+from bench import names, speed_plans
 
 
 def test_every_module_in_frameworks_begins_with_a_framework_name_and_back():
@@ -26,9 +28,29 @@ def test_a_framework_that_is_not_installed_says_what_to_install(monkeypatch):
     for module in ("torch", "torch_speed"):
         monkeypatch.delitem(sys.modules, f"bench.frameworks.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "alphaadam.torch", None)  # importing it fails as if it were not there
-    for load in (lambda: names.load_framework("torch"), names.load_speed_module):
+    for load in (names.load_framework, names.load_speed_module):
         with pytest.raises(ModuleNotFoundError, match=r"torch is benchmarked with alphaadam\.torch.*pip install"):
-            load()
+            load("torch")
+
+
+def test_a_backend_that_is_not_installed_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")  # is set back after the test
+    find = speed_plans.importlib.util.find_spec
+    monkeypatch.setattr(
+        speed_plans.importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find(name)
+    )
+    with pytest.raises(ModuleNotFoundError, match=r"keras-tensorflow is .* with tensorflow, .* tensorflow-cpu`$"):
+        names.load_speed_module("keras-tensorflow")
+
+
+def test_a_process_measures_one_backend_of_keras(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(speed_plans.Framework, "missing", lambda self: [])
+    monkeypatch.setitem(sys.modules, "bench.frameworks.keras_speed", SimpleNamespace(BACKEND="jax"))
+    assert names.load_speed_module("keras-jax").BACKEND == "jax"
+    with pytest.raises(RuntimeError, match="Keras runs on 'jax' in this process already; keras-torch needs a process"):
+        names.load_speed_module("keras-torch")
+    assert os.environ["KERAS_BACKEND"] == "torch"  # for Keras, if it had not been there
 
 
 def test_the_environment_names_the_framework(monkeypatch):

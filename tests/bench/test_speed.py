@@ -9,21 +9,14 @@ import pytest
 
 from bench import speed
 from bench.records import read_json, write_json
-from bench.speed import (
-    BASELINE,
-    CUDA_ONLY,
-    SCALING,
-    SPEED,
-    VARIANTS,
-    Cell,
-    NotMeasurableError,
-    Results,
-    cells_of,
-    measure_cells,
-)
+from bench.speed import Cell, NotMeasurableError, Results, cells_of, measure_cells
+from bench.speed_plans import CUDA_ONLY, FRAMEWORKS
 
 ENVIRONMENT = {"versions": {"torch": "2"}, "threads": 2}
-FUSED, LOOP, NOISE = (Cell("cpu", "float32", "2x10", name) for name in ("alphaadam-fused", "alphaadam-loop", BASELINE))
+TORCH = FRAMEWORKS["torch"]
+FUSED, LOOP, NOISE = (
+    Cell("cpu", "float32", "2x10", name) for name in ("alphaadam-fused", "alphaadam-loop", "adamw-fused")
+)
 CELLS = [FUSED, LOOP, NOISE]
 
 
@@ -48,7 +41,7 @@ def path(tmp_path):
 def measured(path, measure, cells=CELLS, environment=ENVIRONMENT, again=None):
     """Runs as the command does; returns the lines of progress."""
     lines = []
-    measure_cells(cells, Results(path, "speed"), measure, environment, again, lines.append)
+    measure_cells(cells, Results(path, "speed", TORCH), measure, environment, again, lines.append)
     return lines
 
 
@@ -81,7 +74,7 @@ def test_what_cannot_be_measured_is_a_row_with_its_reason_and_the_others_are_mea
     assert records["alphaadam-fused"]["reason"] == "fused needs numba; install it"
     assert records["alphaadam-loop"]["reason"] == "TypeError: no"
     assert "seconds" not in records["alphaadam-fused"]
-    assert "reason" not in records[BASELINE]
+    assert "reason" not in records["adamw-fused"]
     assert lines[0].startswith("[1/3] cpu float32 2x10 alphaadam-fused: not measured: fused needs numba; install it; ")
     assert lines[2].startswith("[3/3] cpu float32 2x10 adamw-fused: 2.000 of AdamW's time (2.000 to 2.000); about 0 s")
 
@@ -192,25 +185,37 @@ def test_cells_are_kept_in_one_order_whatever_was_measured_first(path):
 def test_the_file_of_another_command_is_refused(path):
     measured(path, Measure())
     with pytest.raises(ValueError, match=r"is a result of `python -m bench speed`, not of scaling"):
-        Results(path, "scaling")
+        Results(path, "scaling", TORCH)
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"schema": "alphaadam-trial-1"}'])
 def test_a_file_of_something_else_is_refused(path, content):
     path.write_text(content)
     with pytest.raises(ValueError, match=r"torch-speed-cpu\.json is no result of `python -m bench speed`"):
-        Results(path, "speed")
+        Results(path, "speed", TORCH)
+
+
+def test_the_file_of_another_framework_is_refused(path):
+    measured(path, Measure())
+    with pytest.raises(ValueError, match=r"is a result of torch, not of optax"):
+        Results(path, "speed", FRAMEWORKS["optax"])
+
+
+def test_a_file_says_what_was_measured_beside_what(tmp_path):
+    measure_cells(
+        [Cell("cpu", "float32", "2x10", "adamw-jit")],
+        Results(tmp_path / "optax.json", "speed", FRAMEWORKS["optax"]),
+        Measure(),
+        ENVIRONMENT,
+        show=lambda line: None,
+    )
+    content = read_json(tmp_path / "optax.json")
+    assert (content["framework"], content["baseline"]) == ("optax", "adamw-*")
 
 
 def test_the_largest_tensor_is_for_gpus():
-    cells = cells_of(["cpu", "cuda"], SCALING.dtypes, SCALING.shapes, SCALING.variants)
+    scaling = TORCH.plans["scaling"]
+    cells = cells_of(["cpu", "cuda"], scaling.dtypes, scaling.shapes, scaling.variants)
     assert {cell.device for cell in cells if cell.shapes in CUDA_ONLY} == {"cuda"}
     assert max(cell.parameters() for cell in cells if cell.device == "cpu") == 10**8
     assert max(cell.parameters() for cell in cells) == 10**9
-
-
-def test_the_plans_ask_for_what_there_is():
-    for plan in (SPEED, SCALING):
-        assert set(plan.variants) <= set(VARIANTS)
-        assert BASELINE in plan.variants  # the noise
-        assert len(set(plan.shapes)) == len(plan.shapes)

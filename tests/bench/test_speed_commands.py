@@ -5,10 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from bench import __main__ as command_line
-from bench import speed_commands
+from bench import speed_commands, speed_plans, speed_runs
 from bench.paired import shapes_of
 from bench.records import read_json
-from bench.speed import RESULTS, SCALING, SPEED
+from bench.speed import RESULTS
+from bench.speed_plans import FRAMEWORKS
+
+SPEED, SCALING = (FRAMEWORKS["torch"].plans[kind] for kind in ("speed", "scaling"))
+TORCH = ["speed", "--frameworks", "torch"]
 
 
 @pytest.fixture
@@ -40,13 +44,13 @@ def measured(monkeypatch):
         environment=lambda device: environment,
         set_threads=lambda number: environment.update(threads=number),
     )
-    monkeypatch.setattr(speed_commands, "load_speed_module", lambda: module)
+    monkeypatch.setattr(speed_runs, "load_speed_module", lambda name: module)
     return calls
 
 
 def test_speed_writes_one_file_for_each_device_and_prints_the_table(measured, tmp_path, capsys):
     arguments = ["--shapes", "2x5", "--dtypes", "float32", "--variants", "alphaadam-fused,adamw-loop", "--seconds", "1"]
-    assert command_line.main(["speed", *arguments, "--devices", "cpu,cuda", "--output", str(tmp_path)]) == 0
+    assert command_line.main([*TORCH, *arguments, "--devices", "cpu,cuda", "--output", str(tmp_path)]) == 0
     assert [(str(cell), *rest) for cell, *rest in measured] == [
         (f"{device} float32 2x5 {variant}", 1.0, True)
         for device in ("cpu", "cuda")
@@ -56,14 +60,14 @@ def test_speed_writes_one_file_for_each_device_and_prints_the_table(measured, tm
     shown = capsys.readouterr()
     assert "not measured: fused needs numba" in shown.out
     assert "|  2.00 |" in shown.out
-    assert "[2/2] cpu float32 2x5 adamw-loop: 2.000 of AdamW's time" in shown.err
+    assert "torch: [2/2] cpu float32 2x5 adamw-loop: 2.000 of AdamW's time" in shown.err
 
 
 def test_the_table_can_be_made_from_the_files_again(measured, tmp_path, capsys, monkeypatch):
-    command_line.main(["speed", "--shapes", "2x5", "--output", str(tmp_path)])
+    command_line.main([*TORCH, "--shapes", "2x5", "--output", str(tmp_path)])
     command_line.main(["scaling", "--shapes", "1x1000", "--output", str(tmp_path)])
     capsys.readouterr()
-    monkeypatch.setattr(speed_commands, "load_speed_module", lambda: pytest.fail("measures"))
+    monkeypatch.setattr(speed_runs, "load_speed_module", lambda name: pytest.fail("measures"))
     files = [str(tmp_path / f"torch-{kind}-cpu.json") for kind in ("speed", "scaling")]
     assert command_line.main(["speed", "--table", *files]) == 0
     text = capsys.readouterr().out
@@ -72,7 +76,7 @@ def test_the_table_can_be_made_from_the_files_again(measured, tmp_path, capsys, 
 
 
 def test_by_default_everything_but_compiling_is_measured_on_the_devices_that_are_here(measured, tmp_path):
-    command_line.main(["speed", "--output", str(tmp_path)])
+    command_line.main([*TORCH, "--output", str(tmp_path)])
     assert {cell.device for cell, *_ in measured} == {"cpu"}
     assert {cell.shapes for cell, *_ in measured} == {"gpt2-small", "gpt2-medium", "gpt2-large"}
     assert {cell.dtype for cell, *_ in measured} == {"float32", "bfloat16"}
@@ -88,7 +92,7 @@ def test_scaling_measures_no_memory_and_has_a_file_of_its_own(measured, tmp_path
 
 
 def test_a_second_run_measures_only_what_is_missing_and_again_everything(measured, tmp_path):
-    arguments = ["speed", "--shapes", "2x5", "--dtypes", "float32", "--output", str(tmp_path), "--variants"]
+    arguments = [*TORCH, "--shapes", "2x5", "--dtypes", "float32", "--output", str(tmp_path), "--variants"]
     command_line.main([*arguments, "adamw-loop"])
     command_line.main([*arguments, "adamw-loop,adamw-foreach"])
     assert [cell.variant for cell, *_ in measured] == ["adamw-loop", "adamw-foreach"]
@@ -98,7 +102,7 @@ def test_a_second_run_measures_only_what_is_missing_and_again_everything(measure
 
 def test_the_number_of_threads_is_set_and_recorded(measured, tmp_path):
     command_line.main(
-        ["speed", "--shapes", "2x5", "--variants", "adamw-loop", "--threads", "3", "--output", str(tmp_path)]
+        [*TORCH, "--shapes", "2x5", "--variants", "adamw-loop", "--threads", "3", "--output", str(tmp_path)]
     )
     assert read_json(tmp_path / "torch-speed-cpu.json")["environments"][0]["threads"] == 3
 
@@ -109,7 +113,7 @@ def test_the_number_of_threads_is_set_and_recorded(measured, tmp_path):
         (["--devices", "tpu"], "unknown device 'tpu'; choose one of: cpu, cuda"),
         (["--shapes", "gpt2-small,gpt3"], "unknown model 'gpt3'; choose one of: gpt2-nano"),
         (["--dtypes", "int8"], "unknown dtype 'int8'; choose one of: float32, bfloat16"),
-        (["--variants", "fused"], "unknown variant 'fused'; choose one of: alphaadam-fused, alphaadam-foreach"),
+        (["--variants", "fused"], "unknown variant 'fused'; choose one of: "),
         (["--seconds", "long"], "'long' is no finite number >= 0"),
         (["--seconds", "nan"], "'nan' is no finite number >= 0"),
         (["--threads", "0"], "'0' is no whole number > 0"),
@@ -122,6 +126,85 @@ def test_bad_arguments_are_refused_before_anything_runs(command, arguments, mess
     assert exit.value.code == 2
     assert message in capsys.readouterr().err
     assert measured == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--frameworks", "torch,jax"], "unknown framework 'jax'; choose one of: torch, optax, keras-jax"),
+        (
+            ["--frameworks", "optax", "--variants", "alphaadam-fused"],
+            "unknown variant 'alphaadam-fused'; choose one of: alphaadam-jit, alphaadam-alpha1-jit",
+        ),
+        (["--variants", "jit"], "unknown variant 'jit'; choose one of: torch: alphaadam-fused"),
+        (["--variants", "jit"], "; keras-tensorflow: alphaadam-jit, adamw-jit, alphaadam-graph"),
+        (
+            ["--frameworks", "optax,keras-torch", "--variants", "adamw-jit"],
+            "keras-torch has none of the variants adamw-jit; choose one of: alphaadam-eager, adamw-eager",
+        ),
+    ],
+)
+def test_a_name_that_a_framework_has_not_is_refused_with_those_that_it_has(arguments, message, measured, capsys):
+    with pytest.raises(SystemExit) as exit:
+        command_line.main(["speed", *arguments])
+    assert exit.value.code == 2
+    assert message in capsys.readouterr().err
+    assert measured == []
+
+
+def test_scaling_knows_pytorch_alone(capsys):
+    with pytest.raises(SystemExit):
+        command_line.main(["scaling", "--frameworks", "torch"])
+    with pytest.raises(SystemExit):
+        command_line.main(["scaling", "--variants", "alphaadam-jit"])
+    assert "unknown variant 'alphaadam-jit'; choose one of: alphaadam-fused" in capsys.readouterr().err
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """The frameworks that were measured in processes of their own, where TensorFlow is not installed."""
+    calls = []
+
+    def measure(names, request):
+        calls.append((names, request))
+        return [], []
+
+    monkeypatch.setattr(speed_commands, "measure_frameworks", measure)
+    monkeypatch.setattr(
+        speed_plans.importlib.util, "find_spec", lambda name: None if name == "tensorflow" else SimpleNamespace()
+    )
+    return calls
+
+
+def test_by_default_all_frameworks_that_are_installed_are_measured(chosen, tmp_path, capsys):
+    assert command_line.main(["speed", "--output", str(tmp_path)]) == 0
+    assert chosen == [(["torch", "optax", "keras-jax", "keras-torch"], speed_runs.Request("speed", tmp_path))]
+    assert capsys.readouterr().err == "keras-tensorflow is left out: tensorflow is not installed\n"
+
+
+def test_without_any_framework_it_is_said(chosen, monkeypatch, capsys):
+    monkeypatch.setattr(speed_plans.Framework, "missing", lambda self: ["numpy"])
+    assert command_line.main(["speed"]) == 1
+    assert "python -m bench speed: no framework is installed; run `python -m pip install" in capsys.readouterr().err
+    assert chosen == []
+
+
+def test_a_framework_that_is_named_is_not_left_out_in_silence(chosen):
+    command_line.main(["speed", "--frameworks", "optax,keras-tensorflow"])
+    assert [names for names, _ in chosen] == [["optax", "keras-tensorflow"]]
+
+
+def test_a_variant_chooses_the_frameworks_that_have_it(chosen):
+    command_line.main(["speed", "--variants", "alphaadam-eager", "--dtypes", "bfloat16"])
+    ((names, request),) = chosen
+    assert names == ["optax", "keras-jax", "keras-torch"]
+    assert (request.variants, request.dtypes) == (("alphaadam-eager",), ("bfloat16",))
+
+
+def test_what_went_wrong_in_one_framework_is_told_after_the_tables_of_the_others(chosen, monkeypatch, capsys):
+    monkeypatch.setattr(speed_commands, "measure_frameworks", lambda names, request: ([], ["optax: no"]))
+    assert command_line.main(["speed"]) == 1
+    assert capsys.readouterr().err.endswith("python -m bench speed: optax: no\n")
 
 
 def test_a_file_that_is_no_result_is_named(tmp_path, capsys):
@@ -137,7 +220,7 @@ def test_help_teaches(command, capsys):
         command_line.main([command, "--help"])
     assert exit.value.code == 0
     text = capsys.readouterr().out
-    for taught in ("examples:", "variants", "resumes where it stopped", f"torch-{command}-DEVICE.json", "noise"):
+    for taught in ("examples:", "variants", "resumes where it stopped", f"FRAMEWORK-{command}-DEVICE.json", "noise"):
         assert taught in text
 
 

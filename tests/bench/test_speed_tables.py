@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.speed import SCALING
-from bench.speed_tables import fitted_line, ratio_quartiles, render
+from bench.scaling_tables import fitted_line
+from bench.speed_figures import ratio_quartiles
+from bench.speed_plans import FRAMEWORKS
+from bench.speed_tables import render
 
 ENVIRONMENT = {
     "versions": {"alphaadam": "0.1.0", "torch": "2.13.0"},
@@ -47,8 +49,8 @@ def failed(variant, shapes="gpt2-small", reason="no numba | no kernels"):
     }
 
 
-def content(*records, kind="speed", environments=(ENVIRONMENT,)):
-    return {"kind": kind, "environments": list(environments), "cells": list(records)}
+def content(*records, kind="speed", framework="torch", environments=(ENVIRONMENT,)):
+    return {"kind": kind, "framework": framework, "environments": list(environments), "cells": list(records)}
 
 
 def rows(text):
@@ -137,7 +139,7 @@ def test_a_line_is_found_and_the_small_points_count_as_much_as_the_large():
 def scaling():
     cells = []
     for variant, ratio in (("alphaadam-fused", 1.5), ("adamw-fused", 1.0)):
-        for shapes in SCALING.shapes:
+        for shapes in FRAMEWORKS["torch"].plans["scaling"].shapes:
             tensors, size = map(int, shapes.split("x"))
             seconds = 20e-6 + tensors * (2e-6 + size * 1e-9)
             of_cell = {"tensors": tensors, "parameters": tensors * size, "minimalBytes": 40 * tensors * size}
@@ -182,9 +184,107 @@ def test_without_cells_there_is_nothing():
     assert render([content()]) == "\n"
 
 
-def test_the_page_of_the_documentation_is_what_the_result_files_say():
-    """`python -m bench speed --table bench/results/*.json > docs/pytorch-speed.md` prints it anew."""
+def jit(variant="alphaadam-jit", shapes="gpt2-small", **others):
+    """A record as JAX's are."""
+    xla = {"kernels": 592, "fusions": 590, "copies": 2, "bytesAccessed": 560_000_000}
+    return record(variant, shapes, **{"xla": xla, **others})
+
+
+def test_the_ratios_of_all_frameworks_stand_first_by_framework_backend_and_jit():
+    text = render(
+        [
+            content(jit(ratio=1.5), jit(dtype="bfloat16"), jit("alphaadam-alpha1-jit"), framework="optax"),
+            content(
+                jit(ratio=2.0, coresBusyElsewhere=1.0),
+                jit("adamw-jit"),
+                record("alphaadam-eager", "100x1000"),
+                failed("alphaadam-graph"),
+                framework="keras-tensorflow",
+            ),
+            content(record()),
+        ]
+    )
+    assert rows(text)[: 2 + 5] == [
+        [
+            *("framework", "backend", "step", "compiled by", "device"),
+            *("gpt2-small float32", "gpt2-small bfloat16", "100x1000 float32"),
+        ],
+        rows(text)[1],
+        ["PyTorch", "–", "fused", "kernels", "cpu", "1.25 (1.25–1.25)", "", ""],
+        ["Optax", "JAX", "jit", "jax.jit", "cpu", "1.50 (1.50–1.50)", "1.25 (1.25–1.25)", ""],
+        ["Keras", "TensorFlow", "jit", "XLA", "cpu", "2.00† (2.00–2.00)", "", ""],
+        ["Keras", "TensorFlow", "graph", "tf.function", "cpu", "–", "", ""],
+        ["Keras", "TensorFlow", "eager", "no", "cpu", "", "", "1.25 (1.25–1.25)"],
+    ]
+    titles = [line for line in text.splitlines() if line.startswith("## ")]
+    assert titles == ["## PyTorch", "## Optax on JAX", "## Keras on TensorFlow", "## What XLA makes of the step"]
+    assert text.count("Measured with:") == 3
+
+
+def test_the_ratio_to_the_fastest_adamw_has_a_column_where_it_is_another_one():
+    both = jit(ratio=2.0, fastestSeconds=[0.02] * 6)
+    text = render([content(both, record("alphaadam-eager", "1x10"), framework="keras-jax")])
+    header, _, first, second = rows(text)[4:8]
+    assert header[8] == "to the fastest"
+    assert (first[4], first[8], second[8]) == ("2.00", "5.00 (5.00–5.00)", "–")
+    assert "relative to `optax.adamw in jax.jit`" in text
+    assert "to the fastest" not in render([content(jit(), framework="optax")])
+
+
+def test_what_xla_made_of_the_steps_is_a_table():
+    tensorflow = {"kernels": 3, "fusions": 3, "copies": 1}
+    text = render(
+        [
+            content(jit(tensors=148), record("alphaadam-eager", "1x10"), framework="optax"),
+            content(without(jit(xla=tensorflow), "transientBytes"), framework="keras-tensorflow"),
+        ]
+    )
+    header, _, *found = rows(text)[-4:]
+    assert [dict(zip(header, row, strict=True)) for row in found] == [
+        {
+            "framework": framework,
+            "device": "cpu",
+            "dtype": "float32",
+            "shapes": "gpt2-small",
+            "variant": "alphaadam-jit",
+            "tensors": tensors,
+            "kernels": kernels,
+            "copies": copies,
+            "bytes": accessed,
+            "least": "40.0",
+            "temporary": temporary,
+        }
+        for framework, tensors, kernels, copies, accessed, temporary in (
+            ("optax", "148", "592", "2", "56.0", "3.1 %"),
+            ("keras-tensorflow", "1", "3", "1", "–", "–"),
+        )
+    ]
+    assert "XLA makes" not in render([content(record("alphaadam-eager"), framework="keras-torch")])
+
+
+def without(record, name):
+    return {key: value for key, value in record.items() if key != name}
+
+
+def test_memory_that_only_the_system_tells_stands_in_brackets_and_none_is_a_dash():
+    own = record()["parameterBytes"]
+    graph = without(record("alphaadam-graph"), "transientBytes")
+    shown = [
+        rows(render([content({**graph, **grown}, framework="keras-tensorflow")]))[-1][-2]
+        for grown in ({}, {"transientResidentBytes": 2**19}, {"transientResidentBytes": own // 2})
+    ]
+    assert shown == ["–", "–", "(50.0 %)"]
+
+
+@pytest.mark.parametrize(("page", "names"), [("pytorch-speed.md", "torch-*"), ("speed.md", "[ok]*-speed-*")])
+def test_a_page_of_the_documentation_is_what_the_result_files_say(page, names):
+    """There is no page without results, nor the other way round.
+
+    `python -m bench speed --table bench/results/torch-*.json > docs/pytorch-speed.md` prints the one anew,
+    `python -m bench speed --table bench/results/{optax,keras}-*.json > docs/speed.md` the other.
+    """
     root = Path(__file__).parents[2]
-    files = sorted((root / "bench/results").glob("*.json"))
-    contents = [json.loads(path.read_text(encoding="utf-8")) for path in files]
-    assert (root / "docs/pytorch-speed.md").read_text(encoding="utf-8") == render(contents)
+    files = sorted((root / "bench/results").glob(f"{names}.json"))
+    text = render([json.loads(path.read_text(encoding="utf-8")) for path in files])
+    path = root / "docs" / page
+    assert (path.read_text(encoding="utf-8") if path.exists() else "\n") == text

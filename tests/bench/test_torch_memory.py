@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from bench.frameworks import torch_memory
+from bench import machine
 from bench.frameworks.torch_memory import available_bytes, estimated_bytes, transient_bytes
 
 CPU = torch.device("cpu")
@@ -42,7 +42,7 @@ def test_memory_that_pytorch_does_not_know_of_shows_in_the_growth_of_the_process
 
 
 def test_where_the_system_does_not_tell_only_pytorchs_account_is_given(monkeypatch):
-    monkeypatch.setattr(torch_memory.sys, "platform", "darwin")
+    monkeypatch.setattr(machine.sys, "platform", "darwin")
     assert transient_bytes(lambda: torch.ones(MIB, dtype=torch.uint8), CPU) == {"transientBytes": MIB}
 
 
@@ -61,7 +61,5 @@ def test_the_estimate_holds_both_optimizers_and_the_gradients():
 
 
 def test_free_memory_is_told_in_bytes(monkeypatch):
-    monkeypatch.setattr(torch_memory, "_lines", lambda path: ["MemTotal: 9 kB", "MemAvailable:   5 kB"])
+    monkeypatch.setattr(machine, "available_bytes", lambda: 5 * 1024)
     assert available_bytes(CPU) == 5 * 1024
-    monkeypatch.setattr(torch_memory, "_lines", lambda path: [])
-    assert available_bytes(CPU) == float("inf")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-FRAMEWORKS = {"torch", "jax", "flax", "optax", "keras", "tensorflow"}
+FRAMEWORKS = {"torch", "jax", "flax", "equinox", "orbax", "optax", "keras", "tensorflow"}
 
 
 def loaded_by(module):

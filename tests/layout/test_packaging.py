@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-ROOMS = sorted(path.parent.name for path in (ROOT / "implementations/alphaadam").glob("*/__init__.py"))
+ROOMS = sorted(path.parent.name for path in (ROOT / "implementations/alphaadam").glob("[a-z]*/__init__.py"))
 
 
 def pinned():

@@ -1,12 +1,19 @@
 """AlphaAdam as a Keras optimizer, written once in ``keras.ops`` for every backend."""
 
-import math
+from collections.abc import Iterable, MutableMapping
 from typing import Any, NamedTuple
 
 import keras
-from keras import ops
 
 from alphaadam import _hyperparameters as checks
+from alphaadam.keras import _inputs
+from alphaadam.keras._paths import update_tensor
+from alphaadam.keras._rule import Hyperparameters, compute_dtype
+
+if keras.backend.backend() == "torch":
+    from alphaadam.keras import _torch
+
+__all__ = ["AlphaAdam", "StepDiagnostics"]
 
 
 class StepDiagnostics(NamedTuple):
@@ -38,11 +45,20 @@ class AlphaAdam(keras.optimizers.Optimizer):
     hat"), which at step t acts like ours divided by ``sqrt(1 - beta_2**t)``: 32 times larger at step 1.
 
     The optimizer's variables are those of ``keras.optimizers.AdamW`` in the same order, so its saved state continues
-    here, and back. Half-precision variables are computed in float32 and rounded once when stored.
+    here, and back. Half-precision variables are computed in float32 and rounded once when stored; float16 variables
+    keep no second moment for gradients below about 5e-3. A gradient that is not finite is never hidden by the mask:
+    with ``alpha="norm"`` it makes its whole variable NaN, else its coordinate.
+
+    On JAX and TensorFlow the step is written in ``keras.ops`` and compiled with the model. On PyTorch it is that of
+    ``alphaadam.torch``: compiled kernels where Numba (CPU) or Triton (CUDA) is installed, else, and under
+    ``torch.compile``, PyTorch's own operations. A variable that is sharded or mirrored over devices has one alpha, that
+    of the whole variable.
 
     Args:
         learning_rate: A number, finite and >= 0, a ``keras.optimizers.schedules.LearningRateSchedule``, or a callable
-            without arguments.
+            without arguments. A rate that is negative or not finite is refused where it can be seen: when it is given,
+            for a schedule its first one, and in every step that is not compiled. A compiled step takes it as it is:
+            NaN makes the variables NaN.
         beta_1: Decay rate of the first moment, in [0, 1).
         beta_2: Decay rate of the second moment, in [0, 1).
         epsilon: Added to the root of the second moment after bias correction; finite and >= 0.
@@ -54,8 +70,8 @@ class AlphaAdam(keras.optimizers.Optimizer):
             a finite number > 0.
         alpha_max: Cap of the rule, finite and >= 1. None is the rule's own cap: 2 for ``"norm"``, 1000 for
             ``"count"``. With a number as ``alpha`` it must be None.
-        record_diagnostics: Keep alpha and the mask of the last step, see :meth:`diagnostics`. They are optimizer
-            variables, and are saved with the others.
+        record_diagnostics: Keep alpha and the mask of the last step, see :meth:`diagnostics`. They are variables of the
+            optimizer, a byte for each element, and are not saved.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
             gradient_accumulation_steps, name: As in every Keras optimizer.
 
@@ -90,8 +106,8 @@ class AlphaAdam(keras.optimizers.Optimizer):
         name: str = "alphaadam",
         **kwargs: Any,
     ) -> None:
-        if checks.is_number(learning_rate) or not (callable(learning_rate) or ops.is_tensor(learning_rate)):
-            checks.check_nonnegative("learning_rate", learning_rate, "1e-3")
+        _inputs.check_arguments(kwargs)
+        learning_rate = _inputs.check_learning_rate(learning_rate)
         checks.check_beta("beta_1", beta_1, "0.9")
         checks.check_beta("beta_2", beta_2, "0.999")
         checks.check_nonnegative("epsilon", epsilon, "1e-8")
@@ -129,53 +145,93 @@ class AlphaAdam(keras.optimizers.Optimizer):
         self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
         if self.record_diagnostics:
             self._alphas = [
-                self.add_variable(shape=(), initializer="ones", dtype=_compute_dtype(variable), name="alpha")
+                self.add_variable(shape=(), initializer="ones", dtype=compute_dtype(variable), name="alpha")
                 for variable in variables
             ]
             self._masks = [
-                self.add_variable(shape=variable.shape, initializer="ones", dtype="bool", name="mask")
+                self.add_variable(
+                    shape=variable.shape,
+                    initializer="ones",
+                    dtype="bool",
+                    layout=getattr(variable, "_layout", None),
+                    name="mask",
+                )
                 for variable in variables
             ]
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate of the next step. A number, a schedule or a callable may be assigned.
+
+        Raises:
+            TypeError: What is assigned is none of these, or a number in the place of a schedule.
+            ValueError: It is negative or not finite, or a schedule returns such a rate.
+        """
+        rate = self._get_current_learning_rate()
+        if rate is self._learning_rate:  # a variable, looked at when it was assigned
+            return rate
+        return _inputs.rate_of_this_step(self._learning_rate, rate, self._iterations)
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        keras.optimizers.Optimizer.learning_rate.fset(self, _inputs.check_learning_rate(value))
+
+    def apply(self, grads: Iterable[Any], trainable_variables: Iterable[Any] | None = None) -> None:
+        """Update variables by one step.
+
+        Args:
+            grads: Gradients, one for each variable; None where there is none. TensorFlow's IndexedSlices are made
+                dense.
+            trainable_variables: The variables; None for all that the optimizer was built with.
+
+        Raises:
+            ValueError: Gradients and variables do not match, a variable is unknown to the built optimizer, or the
+                learning rate is negative or not finite.
+        """
+        grads = list(grads)
+        if trainable_variables is not None:
+            trainable_variables = list(trainable_variables)
+            grads = _inputs.dense_gradients(grads, trainable_variables)
+        elif self.built and grads:
+            grads = _inputs.dense_gradients(grads, self._trainable_variables)
+        super().apply(grads, trainable_variables)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update ``variable`` and its moments by one step of the rule.
 
         Args:
-            gradient: Gradient of the variable; IndexedSlices are made dense.
+            gradient: Gradient of the variable, dense.
             variable: The variable to update.
             learning_rate: The learning rate of this step.
         """
         index = self._get_variable_index(variable)
         momentum, velocity = self._momentums[index], self._velocities[index]
-        dtype = _compute_dtype(variable)
-        g = ops.cast(_dense(gradient), dtype)
-        lr = ops.cast(learning_rate, dtype)
-        step = ops.cast(self.iterations + 1, dtype)
-
-        old_m = ops.cast(momentum, dtype)
-        new_m = self.beta_1 * old_m + (1 - self.beta_1) * g
-        new_v = self.beta_2 * ops.cast(velocity, dtype) + (1 - self.beta_2) * ops.square(g)
-        # What follows sees the moments as they are stored. The mask needs the old one, so both are cast first.
-        m = ops.cast(ops.cast(new_m, momentum.dtype), dtype)
-        v = ops.cast(ops.cast(new_v, velocity.dtype), dtype)
-        u = (m / _bias_correction(self.beta_1, step)) / (
-            ops.sqrt(v / _bias_correction(self.beta_2, step)) + self.epsilon
+        updated = update_tensor(
+            variable,
+            gradient,
+            momentum,
+            velocity,
+            self.iterations + 1,
+            learning_rate,
+            self.weight_decay if self._use_weight_decay(variable) else 0.0,
+            Hyperparameters(self.beta_1, self.beta_2, self.epsilon, self.masking, self.alpha, self.alpha_max),
         )
-        mask = self._mask(old_m, m, g)
-        strength = self._strength(mask, u)
-        # The IEEE product of mask and u, which keeps a NaN loud where the mask is 0: u - u is 0, or NaN. XLA would turn
-        # a multiplication by the mask into a selection that hides it.
-        masked_u = ops.where(mask, u, u - u)
-
-        decayed = ops.cast(variable, dtype)
-        if self._use_weight_decay(variable):
-            decayed = decayed * (1 - lr * self.weight_decay)
-        self.assign(momentum, new_m)
-        self.assign(velocity, new_v)
-        self.assign(variable, ops.cast(decayed - lr * strength * masked_u, variable.dtype))
+        self.assign(momentum, updated.momentum)
+        self.assign(velocity, updated.velocity)
+        self.assign(variable, updated.variable)
         if self.record_diagnostics:
-            self.assign(self._alphas[index], strength)
-            self.assign(self._masks[index], mask)
+            self.assign(self._alphas[index], updated.alpha)
+            self.assign(self._masks[index], updated.mask)
+
+    def _backend_update_step(self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
+        """All variables at once: on PyTorch by kernels in place, elsewhere by ``update_step`` one by one."""
+        if keras.backend.backend() == "torch" and _torch.can_step(trainable_variables):
+            _torch.step(self, grads, trainable_variables, learning_rate)
+        else:
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+
+    def _apply_weight_decay(self, variables: list[Any]) -> None:
+        """Keras decays all variables before the update; the step does it, in one rounding less."""
 
     def diagnostics(self, variable: Any) -> StepDiagnostics:
         """Return what the last step decided for ``variable``.
@@ -198,55 +254,35 @@ class AlphaAdam(keras.optimizers.Optimizer):
         own = ("beta_1", "beta_2", "epsilon", "masking", "alpha", "alpha_max", "record_diagnostics")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
-    def _apply_weight_decay(self, variables: list[Any]) -> None:
-        """Keras decays all variables before the update; ``update_step`` does it, in one rounding less."""
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Write the state, which is that of ``keras.optimizers.AdamW``, as Keras saves it."""
+        for index, variable in enumerate(self._saved_variables()):
+            store[str(index)] = variable.numpy()
 
-    def _mask(self, old_m: Any, m: Any, g: Any) -> Any:
-        """The mask, decided from signs: the float product of two small numbers underflows to 0 where its sign is +."""
-        if self.masking == "none":
-            return ops.ones(ops.shape(g), dtype="bool")
-        if self.masking == "sync":
-            return ops.sign(m) * ops.sign(g) > 0
-        return ops.logical_or(old_m == 0, ops.sign(old_m) * ops.sign(g) > 0)
+    def load_own_variables(self, store: Any) -> None:
+        """Load a state of AlphaAdam or ``keras.optimizers.AdamW``, as Keras loads a model.
 
-    def _strength(self, mask: Any, u: Any) -> Any:
-        """Alpha as a scalar of the compute dtype."""
-        size = math.prod(u.shape)
-        if not isinstance(self.alpha, str):
-            return ops.cast(self.alpha, u.dtype)
-        one = ops.ones((), dtype=u.dtype)
-        if self.masking == "none" or size == 0:
-            return one
-        if self.alpha == "count":
-            # Counted in integers: float32 cannot count past 2^24.
-            ratio = size / ops.cast(ops.sum(ops.cast(mask, "int32")), u.dtype)
-        else:
-            # ||u|| / ||A*u|| from the squares that the mask keeps and drops: exactly 1 if it drops none, never less.
-            # Every backend sums as a tree. The squares underflow where |u| is below about 1e-19; alpha is then 1.
-            squares = ops.square(u)
-            zero = ops.zeros((), dtype=u.dtype)
-            kept = ops.sum(ops.where(mask, squares, zero))
-            dropped = ops.sum(ops.where(mask, zero, squares))
-            ratio = ops.where(kept + dropped == 0, one, ops.sqrt(1 + dropped / kept))
-        cap = ops.cast(checks.alpha_cap(self.alpha, self.alpha_max), u.dtype)
-        # Not ops.minimum, which returns float32 for float64 on the PyTorch backend. A NaN is above no cap and stays.
-        return ops.where(ratio > cap, cap, ratio)
+        An optimizer that is not built yet, or a file without an optimizer's state, leaves the optimizer as it is, with
+        Keras' warning.
 
+        Args:
+            store: What ``save_own_variables`` wrote.
 
-def _bias_correction(beta: float, step: Any) -> Any:
-    """``1 - beta**step`` without the cancellation that costs float32 a hundred ulp at the first steps."""
-    return -ops.expm1(step * (math.log(beta) if beta > 0 else -math.inf))
+        Raises:
+            ValueError: The state has another number of variables or other shapes, or was saved by another optimizer.
+                Keras' files hold neither names nor the optimizer, so a state with the same shapes cannot be told from
+                ours unless it has negative second moments. Nothing is changed.
+        """
+        if not self.built or not len(store.keys()):
+            super().load_own_variables(store)
+            return
+        variables = self._saved_variables()
+        _inputs.check_state(store, variables, self._velocities)
+        for index, variable in enumerate(variables):
+            variable.assign(store[str(index)])
 
-
-def _dense(gradient: Any) -> Any:
-    """An embedding's gradient is IndexedSlices on TensorFlow, and ``keras.ops`` would keep it sparse."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        return tensorflow.convert_to_tensor(gradient)
-    return ops.convert_to_tensor(gradient, sparse=False)
-
-
-def _compute_dtype(variable: Any) -> str:
-    dtype: str = keras.backend.standardize_dtype(variable.dtype)
-    return "float32" if dtype in ("float16", "bfloat16") else dtype
+    def _saved_variables(self) -> list[Any]:
+        """All but the diagnostics, which come last."""
+        diagnostics = 2 * len(self._alphas) if self.built and self.record_diagnostics else 0
+        variables: list[Any] = self.variables
+        return variables[: len(variables) - diagnostics]

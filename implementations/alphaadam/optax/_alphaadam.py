@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from alphaadam import _hyperparameters as checks
-from alphaadam.optax._rule import compute_dtype, refuse_complex, update_tensor
+from alphaadam import _hyperparameters as hyperparameters
+from alphaadam._jax._derivative import differentiable_update
+from alphaadam._jax._rule import compute_dtype
+from alphaadam.optax import _checks as checks
 
 
 class ScaleByAlphaAdamState(NamedTuple):
@@ -50,7 +52,8 @@ def scale_by_alphaadam(
         b1: Decay rate of the first moment, in [0, 1).
         b2: Decay rate of the second moment, in [0, 1).
         eps: Added to the root of the second moment after bias correction; finite and >= 0.
-        mu_dtype: Dtype of the first moment; None is the parameters'.
+        mu_dtype: Floating dtype in which ``init`` makes the first moment; None is the parameters'. A state keeps the
+            dtypes that it has.
         masking: ``"async"``, ``"sync"`` or ``"none"``.
         alpha: ``"norm"``, ``"count"`` or a finite number > 0.
         alpha_max: Cap of the rule, finite and >= 1; None is the rule's own.
@@ -59,11 +62,13 @@ def scale_by_alphaadam(
 
     Returns:
         A gradient transformation. Its state is ``optax.ScaleByAdamState``, so the state of ``optax.scale_by_adam``
-        continues here, and back.
+        continues here, and back. A leaf whose gradient is None has no update, and its moments stay.
 
     Raises:
-        TypeError: A hyperparameter is of the wrong type, or a parameter is complex.
-        ValueError: A hyperparameter is out of range. Traced values are not checked.
+        TypeError: A hyperparameter is of the wrong type; a parameter or gradient is complex, or a gradient not
+            floating-point; a state is not Adam's.
+        ValueError: A hyperparameter is out of range (traced values are not looked at), or gradients and moments
+            differ in structure or shape.
 
     Source: Chang, Li and Yuan (2025), https://arxiv.org/abs/2501.18094, sections 3.2 and 4.4.
 
@@ -77,37 +82,40 @@ def scale_by_alphaadam(
         >>> print(updates.round(3))  # the second coordinate disagrees with its history
         [1. 0.]
     """
-    _check(checks.check_beta, "b1", b1, "0.9")
-    _check(checks.check_beta, "b2", b2, "0.999")
-    _check(checks.check_nonnegative, "eps", eps, "1e-8")
-    checks.check_masking(masking)
-    if not isinstance(alpha, jax.core.Tracer) and not isinstance(alpha_max, jax.core.Tracer):
-        checks.check_alpha(_concrete(alpha), _concrete(alpha_max))
-    checks.check_flag("record_diagnostics", record_diagnostics)
+    b1 = checks.check_beta("b1", b1, "0.9")
+    b2 = checks.check_beta("b2", b2, "0.999")
+    eps = checks.check_nonnegative("eps", eps, "1e-8")
+    checks.check_mu_dtype(mu_dtype)
+    hyperparameters.check_masking(masking)
+    alpha, alpha_max = checks.check_alpha(alpha, alpha_max)
+    hyperparameters.check_flag("record_diagnostics", record_diagnostics)
+    moments_dtype = None if mu_dtype is None else jax.dtypes.canonicalize_dtype(mu_dtype)
 
     def init(params: optax.Params) -> Any:
-        for leaf in jax.tree.leaves(params):
-            refuse_complex(leaf)
-        mu = optax.tree.zeros_like(params, dtype=mu_dtype)
+        checks.check_params(params)
+        mu = optax.tree.zeros_like(params, dtype=moments_dtype)
         nu = optax.tree.zeros_like(params)
         count = jnp.zeros([], jnp.int32)
         if not record_diagnostics:
             return optax.ScaleByAdamState(count, mu, nu)
-        alphas = jax.tree.map(lambda p: jnp.ones([], compute_dtype(p)), params)
-        masks = jax.tree.map(lambda p: jnp.ones(jnp.shape(p), bool), params)
-        return ScaleByAlphaAdamState(count, mu, nu, alphas, masks)
+        return ScaleByAlphaAdamState(count, mu, nu, *_diagnostics(params, selected=True))
 
     def update(updates: optax.Updates, state: Any, params: optax.Params | None = None) -> tuple[optax.Updates, Any]:
         del params
+        checks.check_state(state, _STATES)
+        treedef, gradients, mu, nu = checks.match_moments(updates, state.mu, state.nu)
         count = optax.safe_increment(state.count)
-
-        def step(g: jax.Array, m: jax.Array, v: jax.Array) -> tuple[jax.Array, ...]:
-            return update_tensor(g, m, v, count, b1, b2, eps, masking, alpha, alpha_max)
-
-        treedef: Any
-        gradients, treedef = jax.tree.flatten(updates)
-        results = list(map(step, gradients, treedef.flatten_up_to(state.mu), treedef.flatten_up_to(state.nu)))
-        scaled, mu, nu, alphas, masks = (treedef.unflatten([result[field] for result in results]) for field in range(5))
+        columns: list[list[Any]] = [[], [], [], [], []]
+        for g, m, v in zip(gradients, mu, nu, strict=True):
+            if g is None:  # Optax's sign for a leaf that takes no part: its moments stay, nothing is selected
+                results = None, m, v, *_diagnostics(v, selected=False)
+            else:
+                numbers = {"b1": b1, "b2": b2, "eps": eps, "alpha": alpha, "alpha_max": alpha_max}
+                scaled, *others = differentiable_update(g, m, v, count, masking=masking, **numbers)
+                results = scaled.astype(g.dtype), *others
+            for column, result in zip(columns, results, strict=True):
+                column.append(result)
+        scaled, mu, nu, alphas, masks = map(treedef.unflatten, columns)
         if not record_diagnostics:
             return scaled, optax.ScaleByAdamState(count, mu, nu)
         return scaled, ScaleByAlphaAdamState(count, mu, nu, alphas, masks)
@@ -121,14 +129,14 @@ def alphaadam(
     b2: jax.typing.ArrayLike = 0.999,
     eps: jax.typing.ArrayLike = 1e-8,
     mu_dtype: jax.typing.DTypeLike | None = None,
-    weight_decay: jax.typing.ArrayLike = 0.01,
+    weight_decay: optax.ScalarOrSchedule = 0.01,
     mask: Any | Callable[[optax.Params], Any] | None = None,
     *,
     masking: str = "async",
     alpha: str | jax.typing.ArrayLike = "norm",
     alpha_max: jax.typing.ArrayLike | None = None,
     record_diagnostics: bool = False,
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
     r"""AdamW whose update is masked per coordinate and rescaled per tensor.
 
     For each tensor :math:`\theta` with gradient :math:`g_t` and Adam's direction
@@ -141,12 +149,14 @@ def alphaadam(
     With ``masking="none", alpha=1.0`` this is ``optax.adamw``, with ``masking="sync", alpha="count"`` Cautious AdamW.
 
     Args:
-        learning_rate: A number, finite and >= 0, or a schedule.
+        learning_rate: A number, finite and >= 0, or a schedule of such numbers over the steps.
         b1: Decay rate of the first moment, in [0, 1).
         b2: Decay rate of the second moment, in [0, 1).
         eps: Added to the root of the second moment after bias correction; finite and >= 0.
-        mu_dtype: Dtype of the first moment; None is the parameters'.
-        weight_decay: Decoupled weight decay, finite and >= 0. It reaches every coordinate, masked or not.
+        mu_dtype: Floating dtype in which ``init`` makes the first moment; None is the parameters'. A state keeps the
+            dtypes that it has.
+        weight_decay: Decoupled weight decay, finite and >= 0, or a schedule. It reaches every coordinate, masked or
+            not, and is multiplied with the learning rate, as in ``optax.adamw``.
         mask: Which leaves weight decay touches, as in ``optax.adamw``: a pytree of bools, or a function that makes
             one from the parameters. AlphaAdam's own mask is ``masking``.
         masking: ``"async"`` masks by the moment before this step and the gradient, ``"sync"`` by the moment after it,
@@ -159,10 +169,13 @@ def alphaadam(
 
     Returns:
         A gradient transformation whose state is that of ``optax.adamw``: its checkpoints continue here, and back.
+        Like that one it needs the parameters in ``update``.
 
     Raises:
-        TypeError: A hyperparameter is of the wrong type, or a parameter is complex.
-        ValueError: A hyperparameter is out of range. Traced values and schedules are not checked.
+        TypeError: As :func:`scale_by_alphaadam`, and for a state that ``optax.adamw`` with these schedules and this
+            mask would not have.
+        ValueError: As :func:`scale_by_alphaadam`, and for gradients that differ in structure or shape from the
+            parameters. What a schedule returns is looked at in ``init`` and wherever a step is not traced.
 
     Source: Chang, Li and Yuan (2025), https://arxiv.org/abs/2501.18094, sections 3.2 and 4.4, appendices C, E and F.
 
@@ -177,10 +190,10 @@ def alphaadam(
         >>> print(optax.apply_updates(params, updates)["w"])
         [ 0.899 -1.898]
     """
-    if not callable(learning_rate):
-        _check(checks.check_nonnegative, "learning_rate", learning_rate, "1e-3")
-    _check(checks.check_nonnegative, "weight_decay", weight_decay, "0.01")
-    return optax.chain(
+    checks.check_decay_mask(mask)
+    learning_rate = checks.checked("learning_rate", learning_rate, "1e-3")
+    weight_decay = checks.checked("weight_decay", weight_decay, "0.01")
+    chain = optax.chain(
         scale_by_alphaadam(
             b1,
             b2,
@@ -194,13 +207,36 @@ def alphaadam(
         optax.add_decayed_weights(weight_decay, mask),
         optax.scale_by_learning_rate(learning_rate),
     )
+    schedules = [argument for argument in (learning_rate, weight_decay) if callable(argument)]
+    # The fields that each part of the chain reads of its own state.
+    masked = () if mask is None else ("inner_state",)
+    needed = (
+        (),
+        (*masked, "count") if callable(weight_decay) else masked,
+        ("count",) if callable(learning_rate) else (),
+    )
+
+    def init(params: optax.Params) -> Any:
+        for schedule in schedules:
+            schedule(jnp.zeros([], jnp.int32))
+        return chain.init(params)
+
+    def update(
+        updates: optax.Updates, state: Any, params: optax.Params | None = None, **extra_args: Any
+    ) -> tuple[optax.Updates, Any]:
+        checks.check_chain(state, needed, _STATES)
+        if params is not None:  # else Optax says what is missing
+            checks.match_params(updates, params)
+        return chain.update(updates, state, params, **extra_args)
+
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _concrete(value: Any) -> Any:
-    """A 0-d array as the Python number it holds, anything else as it is."""
-    return value.item() if isinstance(value, jax.Array) and value.ndim == 0 else value
+#: The states of Adam's kind, with which a step can begin.
+_STATES = (optax.ScaleByAdamState, ScaleByAlphaAdamState)
 
 
-def _check(check: Callable[[str, Any, str], None], name: str, value: Any, example: str) -> None:
-    if not isinstance(value, jax.core.Tracer):
-        check(name, _concrete(value), example)
+def _diagnostics(params: optax.Params, selected: bool) -> tuple[Any, Any]:
+    """Alpha and mask where no step was made. The mask is placed as the parameters are."""
+    alphas = jax.tree.map(lambda p: jnp.ones([], compute_dtype(p)), params)
+    return alphas, jax.tree.map(lambda p: jnp.full_like(p, selected, dtype=bool), params)

@@ -1,0 +1,1 @@
+"""The rule on JAX arrays: what Optax and Keras on JAX have in common. It imports neither of them."""
