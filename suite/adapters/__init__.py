@@ -101,6 +101,7 @@ ADAPTERS: dict[str, tuple[tuple[str, ...], str | None]] = {
         ),
         None,
     ),
+    "optax-eager": (("suite.adapters.optax:Eager",), None),
     "keras-torch": (("suite.adapters.keras:AlphaAdam",), "torch"),
     "keras-jax": (("suite.adapters.keras:AlphaAdam",), "jax"),
     "keras-tensorflow": (("suite.adapters.keras:AlphaAdam",), "tensorflow"),

@@ -1,7 +1,7 @@
-"""Adapters for Optax: alphaadam.optax, and Optax's own AdamW, under ``jax.jit`` as they are used."""
+"""Adapters for Optax: alphaadam.optax, and Optax's own AdamW, under ``jax.jit`` as they are used, and eagerly."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -20,7 +20,7 @@ class _Optax:
     moments: ClassVar[Mapping[str, str]] = {"m": "mu", "v": "nu"}
     skips: ClassVar[Mapping[str, str]] = {
         "PerTensorStep": "Optax counts the steps of the optimizer",
-        "SharedStep": "Optax drops the moments of a leaf without a gradient",
+        "SharedStep": "Optax's own optimizers need a gradient for every leaf",
         "LateParameter": "an Optax state is made for all leaves at once",
     }
 
@@ -39,7 +39,7 @@ class _Optax:
             raise UnsupportedError("Optax maximizes by a transformation of its own")
         self._make(lr, dict(given))
         self._hyperparameters = given
-        self._step = jax.jit(self._apply)  # compiled once per group of tests and shapes
+        self._step: Callable[..., tuple[Any, Any]] = jax.jit(self._apply)  # compiled once per group of tests and shapes
 
     def load(
         self,
@@ -103,6 +103,14 @@ class AlphaAdam(_Ours):
 
     def _make(self, lr: Any, hyperparameters: dict[str, Any]) -> optax.GradientTransformation:
         return alphaadam.optax.alphaadam(lr, **hyperparameters, record_diagnostics=True)
+
+
+class Eager(AlphaAdam):
+    """alphaadam.optax.alphaadam operation by operation: the rule as devices other than CPUs compile it."""
+
+    def construct(self, hyperparameters: dict[str, Any]) -> None:
+        super().construct(hyperparameters)
+        self._step = self._apply
 
 
 class AlphaMaskSGD(_Ours):

@@ -103,18 +103,19 @@ def test_a_framework_agrees_with_the_oracle(framework, dtype, case):
     assert outcome.outcome == "pass", outcome.message
 
 
+@pytest.mark.parametrize("framework", ["torch", "optax"])
 @pytest.mark.parametrize("optimizer", INNER)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(data=st.data())
-def test_alpha_mask_agrees_with_the_oracle(optimizer, dtype, data):
+def test_alpha_mask_agrees_with_the_oracle(framework, optimizer, dtype, data):
     case = data.draw(masked_cases(optimizer))
     try:
         test = expect.test_of(case, optimizer, dtype)
     except ValueError:  # a sign came near 0, or a move is lost beside its parameter
         assume(False)
     group = group_of(case, dtype, optimizer)
-    outcome = check(adapter("torch", optimizer), VectorTest("drawn", optimizer, group, test, {}))
+    outcome = check(adapter(framework, optimizer), VectorTest("drawn", optimizer, group, test, {}))
     assert outcome.outcome == "pass", outcome.message
 
 

@@ -50,11 +50,11 @@ def _smooth_update(g, m, v, count, mask, b1, b2, eps, masking, alpha, alpha_max)
     v_hat = v.astype(dtype) / _smooth_bias_correction(b2, count, dtype)
     # Without any gradient so far, u = g / (|g| + eps) near 0, whose slope is 1 / eps: that of m alone.
     u = m_hat / (jnp.where(v_hat > 0, jnp.sqrt(jnp.where(v_hat > 0, v_hat, 1)), 0) + eps)
-    strength = _smooth_strength(u, mask, masking, alpha, alpha_max)
+    strength = smooth_strength(u, mask, masking, alpha, alpha_max)
     return strength * jnp.where(mask, u, 0), m, v, strength
 
 
-def _smooth_strength(u, mask, masking, alpha, alpha_max):  # type: ignore[no-untyped-def]
+def smooth_strength(u, mask, masking, alpha, alpha_max):  # type: ignore[no-untyped-def]
     if not isinstance(alpha, str):
         return jnp.asarray(alpha, u.dtype)
     one = jnp.ones([], u.dtype)

@@ -13,9 +13,11 @@ Hence two passes. The first reads g, m and v, and reduces groups of eight elemen
 for the squares that the mask keeps, those that it drops, and the mask as one bit per element. The second writes the
 moments in place and reads them again for the update. What both need is computed twice, by formulas that XLA does not
 recognise as the same, and the second depends on a result of the first, so that XLA knows their order and copies
-nothing. (It may join product and sum in one pass and not in the other: a moment that is measured can be an ulp of the
-compute dtype from the one that is stored, and be rounded to another bfloat16.) That is 52 bytes per element and some for the sums, where AdamW takes 40. ``python -m bench speed`` measures
-the time, and a test looks at the HLO for copies.
+nothing. That is 52 bytes per element and some for the sums, where AdamW takes 40. ``python -m bench speed`` measures
+the time and counts kernels, copies and bytes; a test looks for copies, too.
+
+XLA may join a product and a sum in one pass and not in the other. A moment that is measured can then be an ulp of the
+compute dtype from the one that is stored, and where that is bfloat16, now and then the next bfloat16.
 """
 
 import math

@@ -254,6 +254,14 @@ class AlphaAdam(keras.optimizers.Optimizer):
         own = ("beta_1", "beta_2", "epsilon", "masking", "alpha", "alpha_max", "record_diagnostics")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
+    def finalize_variable_values(self, var_list: list[Any]) -> None:
+        """Put the moving averages, if they are kept, in the place of the variables; ``fit`` ends with it."""
+        super().finalize_variable_values(var_list)
+        if self.use_ema and keras.backend.backend() == "jax":
+            # Keras leaves one buffer to both, which the first compiled step of another `fit` could not donate twice.
+            for variable in var_list:
+                variable.assign(keras.ops.copy(variable.value))
+
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Write the state, which is that of ``keras.optimizers.AdamW``, as Keras saves it."""
         for index, variable in enumerate(self._saved_variables()):

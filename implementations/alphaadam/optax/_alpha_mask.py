@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from alphaadam import _hyperparameters as hyperparameters
-from alphaadam._jax._derivative import _smooth_strength
+from alphaadam._jax._derivative import smooth_strength
 from alphaadam._jax._rule import compute_dtype, decide_mask, decide_strength
 from alphaadam.optax import _checks as checks
 from alphaadam.optax._inner import is_none, momenta, split_decay
@@ -187,6 +187,6 @@ def _strength(masking, alpha, alpha_max, mask, u):  # type: ignore[no-untyped-de
 @_strength.defjvp
 def _derivative(masking, alpha, primals, tangents):  # type: ignore[no-untyped-def]
     def smooth(alpha_max, mask, u):  # type: ignore[no-untyped-def]
-        return _smooth_strength(u, mask, masking, alpha, alpha_max)
+        return smooth_strength(u, mask, masking, alpha, alpha_max)
 
     return _strength(masking, alpha, *primals), jax.jvp(smooth, primals, tangents)[1]

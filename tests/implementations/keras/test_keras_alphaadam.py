@@ -2,6 +2,8 @@
 
 import inspect
 import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -15,6 +17,7 @@ from tests.implementations.keras.training import (
     compiled,
     gradients,
     make_model,
+    mirrored,
     tensors,
     values,
 )
@@ -25,6 +28,12 @@ PAGE = "docs/keras.md"
 
 def test_the_backend_is_the_one_that_was_asked_for():
     assert os.environ.get("KERAS_BACKEND", BACKEND) == BACKEND
+
+
+def test_the_kernels_for_pytorch_are_imported_on_that_backend_alone():
+    code = "import sys, alphaadam.keras; print('alphaadam.torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == str(BACKEND == "torch")
 
 
 def test_the_config_makes_the_same_optimizer():
@@ -273,4 +282,9 @@ def test_the_examples_of_the_documentation_run(block, tmp_path, monkeypatch):
         if block.startswith(beginning) and backend != BACKEND:
             pytest.skip(f"an example for {backend}")
     monkeypatch.chdir(tmp_path)  # they save models
+    if BACKEND == "tensorflow":
+        import tensorflow
+
+        strategy = mirrored()
+        monkeypatch.setattr(tensorflow.distribute, "MirroredStrategy", lambda: strategy)
     run(block, PAGE)

@@ -5,7 +5,6 @@ equal bit for bit. Where a variable is split, or a batch is and its gradients ar
 """
 
 import contextlib
-import functools
 
 import keras
 import numpy as np
@@ -18,6 +17,7 @@ from tests.implementations.keras.training import (
     fit,
     gradients,
     make_model,
+    mirrored,
     only_on,
     tensors,
     values,
@@ -125,14 +125,6 @@ def test_fit_on_eight_devices_learns_what_one_learns(make):
         assert len(model.layers[0].kernel.value.sharding.device_set) == 8
         # The gradient of a batch is a sum of parts: a few ulp in each, which eight steps carry on.
         np.testing.assert_allclose(fit(model, epochs=2), losses, rtol=1e-5)
-
-
-@functools.cache
-def mirrored():
-    """One for all tests: TensorFlow numbers collective operations by strategy, and those of two meet."""
-    import tensorflow
-
-    return tensorflow.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 def mirrored_steps(strategy, count=3, **arguments):

@@ -1,6 +1,7 @@
 """What these tests train, and how they look at it."""
 
 import contextlib
+import functools
 
 import keras
 import numpy as np
@@ -99,3 +100,11 @@ def policy(name):
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+@functools.cache
+def mirrored():
+    """One for all tests: TensorFlow numbers collective operations by strategy, and those of two meet."""
+    import tensorflow
+
+    return tensorflow.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
