@@ -1,4 +1,4 @@
-"""AlphaAdam as a Keras optimizer, written once in ``keras.ops`` for every backend."""
+"""AlphaAdam as a Keras optimizer, with the step of each backend."""
 
 from collections.abc import Iterable, MutableMapping
 from typing import Any, NamedTuple
@@ -49,7 +49,8 @@ class AlphaAdam(keras.optimizers.Optimizer):
     keep no second moment for gradients below about 5e-3. A gradient that is not finite is never hidden by the mask:
     with ``alpha="norm"`` it makes its whole variable NaN, else its coordinate.
 
-    On JAX and TensorFlow the step is written in ``keras.ops`` and compiled with the model. On PyTorch it is that of
+    On JAX the step is that of :mod:`alphaadam.optax`, on TensorFlow a function that XLA compiles (``keras.ops`` on other
+    devices than CPUs). On PyTorch it is that of
     ``alphaadam.torch``: compiled kernels where Numba (CPU) or Triton (CUDA) is installed, else, and under
     ``torch.compile``, PyTorch's own operations. A variable that is sharded or mirrored over devices has one alpha, that
     of the whole variable.

@@ -1,4 +1,4 @@
-"""AlphaAdam's rule for one variable, in ``keras.ops``: what JAX and TensorFlow compile, and every backend can run."""
+"""AlphaAdam's rule for one variable in ``keras.ops``, written to be read, and for where no backend has a better one."""
 
 import math
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ from keras import backend, ops
 
 from alphaadam import _hyperparameters as checks
 
-__all__ = ["Hyperparameters", "Updated", "compute_dtype", "update_tensor"]
+__all__ = ["Hyperparameters", "Updated", "compute_dtype", "decide_mask", "decide_strength", "update_tensor"]
 
 
 class Hyperparameters(NamedTuple):
@@ -67,8 +67,8 @@ def update_tensor(
     # What follows sees the moments as they are stored.
     m, v = ops.cast(new_m, dtype), ops.cast(new_v, dtype)
     u = (m / _bias_correction(rule.beta_1, t)) / (ops.sqrt(v / _bias_correction(rule.beta_2, t)) + rule.epsilon)
-    mask = _mask(rule.masking, old_m, m, g)
-    alpha = _strength(rule, mask, u)
+    mask = decide_mask(rule.masking, old_m, m, g)
+    alpha = decide_strength(rule.masking, rule.alpha, rule.alpha_max, mask, u)
     # The IEEE product of mask and u, which keeps a NaN loud where the mask is 0: u - u is 0, or NaN. XLA would turn
     # a multiplication by the mask into a selection that hides it.
     masked_u = ops.where(mask, u, u - u)
@@ -79,7 +79,7 @@ def update_tensor(
     return Updated(ops.cast(theta - lr * alpha * masked_u, variable.dtype), new_m, new_v, alpha, mask)
 
 
-def _mask(masking: str, old_m: Any, m: Any, g: Any) -> Any:
+def decide_mask(masking: str, old_m: Any, m: Any, g: Any) -> Any:
     """The mask, decided from signs: the float product of two small numbers underflows to 0 where its sign is +."""
     if masking == "none":
         return ops.ones(ops.shape(g), dtype="bool")
@@ -88,15 +88,15 @@ def _mask(masking: str, old_m: Any, m: Any, g: Any) -> Any:
     return ops.logical_or(old_m == 0, ops.sign(old_m) * ops.sign(g) > 0)
 
 
-def _strength(rule: Hyperparameters, mask: Any, u: Any) -> Any:
+def decide_strength(masking: str, alpha: str | float, alpha_max: float | None, mask: Any, u: Any) -> Any:
     """Alpha as a scalar of the compute dtype."""
     size = math.prod(u.shape)
-    if not isinstance(rule.alpha, str):
-        return ops.cast(rule.alpha, u.dtype)
+    if not isinstance(alpha, str):
+        return ops.cast(alpha, u.dtype)
     one = ops.ones((), dtype=u.dtype)
-    if rule.masking == "none" or size == 0:
+    if masking == "none" or size == 0:
         return one
-    if rule.alpha == "count":
+    if alpha == "count":
         # Counted in integers: float32 cannot count past 2^24.
         ratio = size / ops.cast(ops.sum(ops.cast(mask, "int32")), u.dtype)
     else:
@@ -107,7 +107,7 @@ def _strength(rule: Hyperparameters, mask: Any, u: Any) -> Any:
         kept = ops.sum(ops.where(mask, squares, zero))
         dropped = ops.sum(ops.where(mask, zero, squares))
         ratio = ops.where(kept + dropped == 0, one, ops.sqrt(1 + dropped / kept))
-    cap = ops.cast(checks.alpha_cap(rule.alpha, rule.alpha_max), u.dtype)
+    cap = ops.cast(checks.alpha_cap(alpha, alpha_max), u.dtype)
     # Not ops.minimum, which returns float32 for float64 on the PyTorch backend. A NaN is above no cap and stays.
     return ops.where(ratio > cap, cap, ratio)
 

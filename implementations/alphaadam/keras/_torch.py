@@ -84,11 +84,11 @@ def step(optimizer: Any, gradients: Sequence[Tensor], variables: Sequence[Any], 
 
 def _path(device: torch.device, dtype: torch.dtype) -> ModuleType:
     """The path of :mod:`alphaadam.torch` that steps tensors of a dtype on a device."""
-    if not torch.compiler.is_compiling() and device.type in _paths._FUSED:
-        reason = _paths._missing(device.type, dtype)
+    if not torch.compiler.is_compiling() and device.type in _paths.FUSED:
+        reason = _paths.missing(device.type, dtype)
         if reason:
             _warn_once(reason)
-            return _foreach if device.type in _paths._FOREACH_DEVICES else _loop
+            return _foreach if device.type in _paths.FOREACH_DEVICES else _loop
     return _paths.choose(_FREE, device, dtype)
 
 

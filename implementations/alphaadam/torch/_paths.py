@@ -16,12 +16,12 @@ __all__ = ["choose", "is_addressable", "is_fused", "require_fused"]
 
 _FUSED_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64, torch.complex128)
 #: Of each type of device: the module of its fused step, the compiler that it needs, and how to install that.
-_FUSED = {
+FUSED = {
     "cpu": ("alphaadam.torch._numba", "numba", 'python -m pip install "alphaadam[torch,numba]"'),
     "cuda": ("alphaadam.torch._triton", "triton", "python -m pip install triton"),
 }
 #: Where PyTorch has kernels for lists of tensors.
-_FOREACH_DEVICES = ("cuda", "xpu")
+FOREACH_DEVICES = ("cuda", "xpu")
 #: Types whose elements lie where their address says; a subclass may have none, as FakeTensor, or must be waited for.
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 
@@ -32,7 +32,7 @@ def require_fused(device: torch.device, dtype: torch.dtype) -> None:
     Raises:
         RuntimeError: It cannot; the message says why and what to do.
     """
-    reason = _missing(device.type, dtype)
+    reason = missing(device.type, dtype)
     if reason:
         raise RuntimeError(f"AlphaAdam: fused=True is not available: {reason}, or pass fused=None to take what is.")
 
@@ -54,15 +54,15 @@ def choose(group: dict[str, Any], device: torch.device, dtype: torch.dtype) -> M
         return _foreach
     if group["fused"]:
         require_fused(device, dtype)
-        return _load(_FUSED[device.type][0])
+        return _load(FUSED[device.type][0])
     if group["foreach"] is not None or group["fused"] is not None:
         return _foreach if group["foreach"] else _loop
-    if device.type in _FUSED:
-        reason = _missing(device.type, dtype)
+    if device.type in FUSED:
+        reason = missing(device.type, dtype)
         if not reason:
-            return _load(_FUSED[device.type][0])
+            return _load(FUSED[device.type][0])
         _warn_once(device.type, reason)
-    return _foreach if device.type in _FOREACH_DEVICES else _loop
+    return _foreach if device.type in FOREACH_DEVICES else _loop
 
 
 def is_fused(path: ModuleType) -> bool:
@@ -90,14 +90,14 @@ def is_addressable(parameter: Tensor, gradient: Tensor, *moments: Tensor) -> boo
 
 
 @functools.cache
-def _missing(device: str, dtype: torch.dtype) -> str:
+def missing(device: str, dtype: torch.dtype) -> str:
     """Why a fused step on a type of device cannot be had, and what would help; empty if it can."""
-    if device not in _FUSED:
-        return f"parameters are on {device!r}, and it exists for {', '.join(map(repr, _FUSED))}. Move them there"
+    if device not in FUSED:
+        return f"parameters are on {device!r}, and it exists for {', '.join(map(repr, FUSED))}. Move them there"
     if dtype not in _FUSED_DTYPES:
         names = ", ".join(str(supported).removeprefix("torch.") for supported in _FUSED_DTYPES)
         return f"parameters are {dtype}, and it exists for {names}. Convert them"
-    module, compiler, command = _FUSED[device]
+    module, compiler, command = FUSED[device]
     if importlib.util.find_spec(compiler) is None:
         return f"on {device!r} it needs {compiler}, which is not installed. Run `{command}`"
     try:

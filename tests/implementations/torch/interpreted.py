@@ -24,8 +24,8 @@ from suite.adapters.torch import AlphaAdam, Fused
 def install() -> None:
     """Step tensors on the CPU by the GPU's kernels, in chunks so small that small tensors have several."""
     kernels.CHUNK, kernels.BLOCK, kernels.SUMS_BLOCK = 64, 32, 4
-    _paths._FUSED["cpu"] = _paths._FUSED["cuda"]
-    _paths._missing.cache_clear()
+    _paths.FUSED["cpu"] = _paths.FUSED["cuda"]
+    _paths.missing.cache_clear()
     interpreter._convert_float = _convert_float
     np.seterr(divide="ignore", invalid="ignore", over="ignore")  # NaN and infinity mean on a GPU what they mean
 

@@ -109,7 +109,7 @@ def without_numba(monkeypatch):
     """A function that makes Numba missing or broken, for as long as the test lasts."""
 
     def forget():
-        _paths._missing.cache_clear()
+        _paths.missing.cache_clear()
         _paths._warn_once.cache_clear()
 
     def take_away(how):

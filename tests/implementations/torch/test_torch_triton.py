@@ -20,7 +20,7 @@ def _kernels_of_the_gpu(monkeypatch):
     from alphaadam.torch import _paths
     from alphaadam.torch import _triton_kernels as kernels
 
-    monkeypatch.setattr(_paths, "_FUSED", dict(_paths._FUSED))
+    monkeypatch.setattr(_paths, "FUSED", dict(_paths.FUSED))
     for name in ("CHUNK", "BLOCK", "SUMS_BLOCK"):
         monkeypatch.setattr(kernels, name, getattr(kernels, name))
     interpreted.install()

@@ -1,0 +1,374 @@
+"""AlphaAdam's mask and alpha around another Keras optimizer: what it does to a variable is masked and rescaled."""
+
+import warnings
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from alphaadam import _hyperparameters as checks
+from alphaadam.keras import _inputs
+from alphaadam.keras._alphaadam import AlphaAdam, StepDiagnostics
+from alphaadam.keras._rule import compute_dtype, decide_mask, decide_strength
+
+__all__ = ["AlphaMask"]
+
+_OPTIMIZERS = keras.optimizers
+
+# Those whose momentum is known to gather the gradients, and SGD, whose velocity gathers them negated.
+_SUPPORTED = (_OPTIMIZERS.SGD, _OPTIMIZERS.Lion, _OPTIMIZERS.Adam, _OPTIMIZERS.Adamax, _OPTIMIZERS.RMSprop)
+
+# What every Keras optimizer does around its own step: done here instead, around the masked step.
+_AROUND = (
+    "learning_rate",
+    "weight_decay",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)
+
+
+@keras.saving.register_keras_serializable(package="alphaadam")
+class AlphaMask(keras.optimizers.Optimizer):
+    r"""AlphaAdam's mask and alpha around another Keras optimizer with a momentum.
+
+    Where the inner optimizer would add :math:`d` to a variable :math:`\theta`, without weight decay, this one takes the
+    step below. With the inner optimizer's momentum :math:`m` and the gradient :math:`g_t` after clipping:
+
+    .. math::
+        \theta_t = (1 - \eta\lambda)\,\theta_{t-1} + \alpha\,(A \odot d), \qquad
+        A_i = 1 \text{ if } m_{t-1,i} = 0 \text{ or } m_{t-1,i}\, g_{t,i} > 0 \text{, else } 0
+
+    Mask and :math:`\alpha` are :class:`AlphaAdam`'s. Learning rate, weight decay (and what was excluded from it),
+    clipping, moving averages, accumulation and loss scale are taken over from the inner optimizer: assign
+    ``learning_rate`` here. Weight decay is decoupled, neither masked nor rescaled. With ``masking="none", alpha=1.0``
+    and no decay a step is the inner optimizer's own, bit for bit.
+
+    The move :math:`d` is read from the variable, so it is known to half an ulp of the variable. A half-precision
+    variable loses moves that are small beside it, as it does under the inner optimizer; alpha is computed in float32
+    from what is left. During a step there is a copy of one variable and of its momentum.
+
+    Args:
+        inner: A new ``keras.optimizers.SGD`` or ``RMSprop`` with momentum, ``Lion``, ``Adam``, ``AdamW`` or ``Adamax``.
+            It is copied, without state.
+        masking: ``"async"`` masks by the momentum before this step and the gradient, ``"sync"`` by the momentum after
+            it, ``"none"`` not at all.
+        alpha: ``"norm"`` for ``min(||d|| / ||A*d||, alpha_max)``, ``"count"`` for ``min(n / sum(A), alpha_max)``, or
+            a finite number > 0.
+        alpha_max: Cap of the rule, finite and >= 1. None is the rule's own cap: 2 for ``"norm"``, 1000 for
+            ``"count"``. With a number as ``alpha`` it must be None.
+        record_diagnostics: Keep alpha and the mask of the last step, see :meth:`diagnostics`. They are variables of the
+            optimizer, a byte for each element, and are not saved.
+        name: As in every Keras optimizer.
+
+    Attributes:
+        inner: The copy of the inner optimizer, which has the momentum.
+
+    Raises:
+        TypeError: ``inner`` is no optimizer that can be wrapped, or a hyperparameter is of the wrong type.
+        ValueError: ``inner`` has no momentum or has been used, or a hyperparameter is out of range.
+
+    Source: Chang, Li and Yuan (2025), https://arxiv.org/abs/2501.18094, sections 3.2 and 4.4. The paper masks Adam;
+    the form for other optimizers is this project's.
+
+    Example:
+        >>> import keras
+        >>> from alphaadam.keras import AlphaMask
+        >>> variable = keras.Variable([1.0, 1.0])
+        >>> optimizer = AlphaMask(keras.optimizers.SGD(0.25, momentum=0.5))
+        >>> optimizer.apply([keras.ops.array([1.0, 1.0])], [variable])
+        >>> optimizer.apply([keras.ops.array([0.5, -0.5])], [variable])  # the second coordinate disagrees
+        >>> print(variable.numpy())
+        [0.5  0.75]
+    """
+
+    def __init__(
+        self,
+        inner: keras.optimizers.Optimizer,
+        *,
+        masking: str = "async",
+        alpha: str | float = "norm",
+        alpha_max: float | None = None,
+        record_diagnostics: bool = False,
+        name: str = "alpha_mask",
+    ) -> None:
+        _check_inner(inner)
+        checks.check_masking(masking)
+        checks.check_alpha(alpha, alpha_max)
+        checks.check_flag("record_diagnostics", record_diagnostics)
+        config = inner.get_config()
+        around = {key: config[key] for key in _AROUND}
+        around["learning_rate"] = _inputs.check_learning_rate(_rate(around["learning_rate"]))
+        around["weight_decay"] = around["weight_decay"] or 0.0
+        checks.check_nonnegative("weight_decay", around["weight_decay"], "0.01")
+        super().__init__(name=name, **around)
+        off = dict.fromkeys(_AROUND) | {"use_ema": False, "ema_momentum": 0.99, "weight_decay": 0.0}
+        off["learning_rate"] = around["learning_rate"]  # which no step of the inner optimizer reads
+        self.inner = type(inner).from_config({**config, **off})
+        self.masking = masking
+        self.alpha = alpha
+        self.alpha_max = alpha_max
+        self.record_diagnostics = record_diagnostics
+        for excluded in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
+            if hasattr(inner, excluded):
+                setattr(self, excluded, getattr(inner, excluded))
+
+    def build(self, variables: list[Any]) -> None:
+        """Create the inner optimizer's variables, the momentum among them.
+
+        Args:
+            variables: The trainable variables of the model.
+
+        Raises:
+            TypeError: A variable is complex.
+            ValueError: The inner optimizer does not keep one momentum for each variable.
+        """
+        if self.built:
+            return
+        for variable in variables:
+            if "complex" in keras.backend.standardize_dtype(variable.dtype):
+                raise TypeError(
+                    f"AlphaMask: variable {variable.path!r} of dtype {variable.dtype} is not supported. Optimize its "
+                    "real and imaginary parts as two real variables."
+                )
+        self.inner.build(variables)
+        self._momenta = _momenta(self.inner, variables)
+        super().build(variables)
+        if self.record_diagnostics:
+            self._alphas = [
+                self.add_variable(shape=(), initializer="ones", dtype=compute_dtype(variable), name="alpha")
+                for variable in variables
+            ]
+            self._masks = [
+                self.add_variable(
+                    shape=variable.shape,
+                    initializer="ones",
+                    dtype="bool",
+                    layout=getattr(variable, "_layout", None),
+                    name="mask",
+                )
+                for variable in variables
+            ]
+
+    @property
+    def variables(self) -> list[Any]:
+        """The optimizer's own variables, then those of the inner optimizer."""
+        return [*super().variables, *self.inner.variables]
+
+    learning_rate = AlphaAdam.learning_rate
+
+    def apply(self, grads: Iterable[Any], trainable_variables: Iterable[Any] | None = None) -> None:
+        """Update variables by one step.
+
+        Args:
+            grads: Gradients, one for each variable; None where there is none. TensorFlow's IndexedSlices are made
+                dense.
+            trainable_variables: The variables; None for all that the optimizer was built with.
+
+        Raises:
+            ValueError: Gradients and variables do not match, a variable is unknown to the built optimizer, or the
+                learning rate is negative or not finite.
+        """
+        grads = list(grads)
+        if trainable_variables is not None:
+            trainable_variables = list(trainable_variables)
+            grads = _inputs.dense_gradients(grads, trainable_variables)
+        elif self.built and grads:
+            grads = _inputs.dense_gradients(grads, self._trainable_variables)
+        # Adam's bias correction reads it; there is one count of steps, ours.
+        self.inner.iterations.assign(ops.cast(self.iterations, self.inner.iterations.dtype))
+        super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Let the inner optimizer update ``variable`` and its momentum, then mask and rescale what it did.
+
+        Args:
+            gradient: Gradient of the variable, dense.
+            variable: The variable to update.
+            learning_rate: The learning rate of this step.
+        """
+        index = self._get_variable_index(variable)
+        dtype = compute_dtype(variable)
+        before, old = _copy(variable), _copy(self._momenta[index])
+        self.inner.update_step(gradient, variable, learning_rate)
+        reached = ops.cast(_copy(variable), dtype)
+
+        theta = ops.cast(before, dtype)
+        move = reached - theta
+        g = ops.cast(ops.cast(gradient, variable.dtype), dtype)  # rounded as the momentum sees it
+        if isinstance(self.inner, _OPTIMIZERS.SGD):
+            g = -g
+        mask = decide_mask(self.masking, ops.cast(old, dtype), ops.cast(_copy(self._momenta[index]), dtype), g)
+        # 0, or NaN where the move is not finite: a mask hides no NaN, and alpha of an infinity is NaN.
+        loud = move - move
+        alpha = decide_strength(self.masking, self.alpha, self.alpha_max, mask, move + loud)
+        masked = alpha * ops.where(mask, move, loud)
+        decay = self.weight_decay if self._use_weight_decay(variable) else 0.0
+        if decay:
+            updated = theta * (1 - ops.cast(learning_rate, dtype) * decay) + masked
+        else:
+            # theta + (inner - theta) need not be inner, and where alpha changes nothing it should be.
+            updated = ops.where(ops.logical_and(mask, alpha == 1), reached, theta + masked)
+        self.assign(variable, ops.cast(updated, variable.dtype))
+        if self.record_diagnostics:
+            self.assign(self._alphas[index], alpha)
+            self.assign(self._masks[index], mask)
+
+    def _apply_weight_decay(self, variables: list[Any]) -> None:
+        """Keras decays all variables before the update; the step does it, since the move is read from them."""
+
+    def diagnostics(self, variable: Any) -> StepDiagnostics:
+        """Return what the last step decided for ``variable``.
+
+        Args:
+            variable: A variable that this optimizer trains.
+
+        Raises:
+            RuntimeError: The optimizer was made without ``record_diagnostics=True``, or has no variables yet.
+        """
+        if not (self.record_diagnostics and self.built):
+            raise RuntimeError(
+                "AlphaMask: no diagnostics are kept. Pass record_diagnostics=True to AlphaMask and take a step first."
+            )
+        index = self._get_variable_index(variable)
+        return StepDiagnostics(self._alphas[index], self._masks[index])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, so that ``from_config`` makes the same optimizer without its state.
+
+        The inner optimizer is in it with the learning rate, decay, clipping and so on that are in force here.
+        """
+        inner = keras.optimizers.serialize(self.inner)
+        config = super().get_config()
+        inner["config"] = {**inner["config"], **{key: config[key] for key in _AROUND}}
+        own = ("masking", "alpha", "alpha_max", "record_diagnostics", "name")
+        return {"inner": inner, **{name: getattr(self, name) for name in own}}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "AlphaMask":
+        """Make an optimizer from what ``get_config`` returned.
+
+        Args:
+            config: It.
+            custom_objects: Classes and functions by name that Keras would not find by itself.
+        """
+        config = dict(config)
+        inner = keras.saving.deserialize_keras_object(config.pop("inner"), custom_objects=custom_objects)
+        return cls(inner, **config)
+
+    def finalize_variable_values(self, var_list: list[Any]) -> None:
+        """Put the moving averages, if they are kept, in the place of the variables; ``fit`` ends with it."""
+        super().finalize_variable_values(var_list)
+        if self.use_ema and keras.backend.backend() == "jax":
+            # Keras leaves one buffer to both, which the first compiled step of another `fit` could not donate twice.
+            for variable in var_list:
+                variable.assign(keras.ops.copy(variable.value))
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Write the variables that are not the inner optimizer's; Keras saves that one itself, as :attr:`inner`."""
+        for index, variable in enumerate(self._saved_variables()):
+            store[str(index)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load what ``save_own_variables`` wrote. An optimizer that is not built yet stays as it is, with a warning.
+
+        Args:
+            store: What ``save_own_variables`` wrote.
+
+        Raises:
+            ValueError: It has another number of variables or other shapes. Nothing is changed.
+        """
+        if not self.built or not len(store.keys()):
+            warnings.warn(
+                "AlphaMask: the state is not loaded, since "
+                + ("there is none." if self.built else "the optimizer is not built. Call build first."),
+                stacklevel=2,
+            )
+            return
+        variables = self._saved_variables()
+        shapes = [tuple(store[str(index)].shape) for index in range(len(store.keys()))]
+        expected = [tuple(variable.shape) for variable in variables]
+        if shapes != expected:
+            raise ValueError(
+                f"AlphaMask: the saved state has arrays of shapes {shapes}, this optimizer {expected}. Load a state of "
+                "AlphaMask with the same options and the same model, or start with a fresh one: "
+                "model.load_weights(path, skip_mismatch=True) leaves the optimizer as it is."
+            )
+        for index, variable in enumerate(variables):
+            variable.assign(store[str(index)])
+
+    def _saved_variables(self) -> list[Any]:
+        """Its own variables but the diagnostics, which come last."""
+        variables: list[Any] = super().variables
+        diagnostics = 2 * len(self._alphas) if self.built and self.record_diagnostics else 0
+        return variables[: len(variables) - diagnostics]
+
+
+def _check_inner(inner: Any) -> None:
+    if isinstance(inner, AlphaAdam | AlphaMask):
+        raise TypeError(
+            f"AlphaMask: {type(inner).__name__} masks by itself. Set its own masking, alpha and alpha_max instead."
+        )
+    if isinstance(inner, _OPTIMIZERS.LossScaleOptimizer):
+        raise TypeError(
+            "AlphaMask: a LossScaleOptimizer belongs outside. Write LossScaleOptimizer(AlphaMask(inner)); with the "
+            "policy mixed_float16, model.compile does."
+        )
+    if not isinstance(inner, _SUPPORTED):
+        what = type(inner).__name__ if isinstance(inner, _OPTIMIZERS.Optimizer) else repr(inner)
+        raise TypeError(
+            f"AlphaMask: {what} is no optimizer that can be wrapped. Pass an instance of keras.optimizers.SGD or "
+            "RMSprop with momentum, Lion, Adam, AdamW or Adamax, for example "
+            "AlphaMask(keras.optimizers.SGD(0.1, momentum=0.9))."
+        )
+    if isinstance(inner, _OPTIMIZERS.SGD | _OPTIMIZERS.RMSprop) and not inner.momentum > 0:
+        raise ValueError(
+            f"AlphaMask: {type(inner).__name__} keeps no momentum, where momentum={inner.momentum!r}, and without one "
+            "there is nothing to mask by. Set momentum to 0.9, for example."
+        )
+    if inner.built:
+        raise ValueError(
+            f"AlphaMask: this {type(inner).__name__} has been built, and its state would be lost. Pass a new one; to "
+            "go on from its state, build the AlphaMask and assign the variables of its inner."
+        )
+
+
+def _rate(saved: Any) -> Any:
+    """A learning rate from an optimizer's configuration: a number, or a schedule or callable."""
+    if not isinstance(saved, dict):
+        return saved
+    try:
+        return keras.saving.deserialize_keras_object(saved)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "AlphaMask: the inner optimizer's learning rate cannot be taken over, since Keras cannot make it from its "
+            "configuration. Register it with keras.saving.register_keras_serializable, or give the inner optimizer a "
+            "number and assign the rate to the learning_rate of the AlphaMask."
+        ) from error
+
+
+def _momenta(inner: keras.optimizers.Optimizer, variables: list[Any]) -> list[Any]:
+    """The momentum of each variable; None for one that Keras overwrites with its gradient."""
+    stepped = [variable for variable in variables if not getattr(variable, "overwrite_with_gradient", False)]
+    found = [variable for variable in inner.variables if variable.name.endswith("_momentum")]
+    if [tuple(m.shape) for m in found] != [tuple(variable.shape) for variable in stepped]:
+        raise ValueError(
+            f"AlphaMask: {type(inner).__name__} does not keep one momentum for each variable: it has "
+            f"{[variable.name for variable in found]}. Wrap an optimizer that does, for example "
+            "keras.optimizers.SGD(0.1, momentum=0.9)."
+        )
+    momenta = iter(found)
+    return [None if getattr(v, "overwrite_with_gradient", False) else next(momenta) for v in variables]
+
+
+def _copy(variable: Any) -> Any:
+    """The variable's value, which stays what it is when the variable is assigned."""
+    if keras.backend.backend() == "torch":  # which assigns in place
+        return variable.value.detach().clone()
+    return ops.convert_to_tensor(variable)
