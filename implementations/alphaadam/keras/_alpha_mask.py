@@ -19,6 +19,8 @@ _OPTIMIZERS = keras.optimizers
 # Those whose momentum is known to gather the gradients, and SGD, whose velocity gathers them negated.
 _SUPPORTED = (_OPTIMIZERS.SGD, _OPTIMIZERS.Lion, _OPTIMIZERS.Adam, _OPTIMIZERS.Adamax, _OPTIMIZERS.RMSprop)
 
+_PUBLIC = (*_SUPPORTED, _OPTIMIZERS.AdamW)
+
 # What every Keras optimizer does around its own step: done here instead, around the masked step.
 _AROUND = (
     "learning_rate",
@@ -138,7 +140,10 @@ class AlphaMask(keras.optimizers.Optimizer):
                     "real and imaginary parts as two real variables."
                 )
         self.inner.build(variables)
-        self._momenta = _momenta(self.inner, variables)
+        # Places from the end, since Keras would take a list of variables for more variables of ours, and a schedule
+        # that is assigned takes the learning rate out of the beginning.
+        places = {id(variable): at - len(self.inner.variables) for at, variable in enumerate(self.inner.variables)}
+        self._places = [m if m is None else places[id(m)] for m in _momenta(self.inner, variables)]
         super().build(variables)
         if self.record_diagnostics:
             self._alphas = [
@@ -195,7 +200,8 @@ class AlphaMask(keras.optimizers.Optimizer):
         """
         index = self._get_variable_index(variable)
         dtype = compute_dtype(variable)
-        before, old = _copy(variable), _copy(self._momenta[index])
+        momentum = self.inner.variables[self._places[index]]
+        before, old = _copy(variable), _copy(momentum)
         self.inner.update_step(gradient, variable, learning_rate)
         reached = ops.cast(_copy(variable), dtype)
 
@@ -204,7 +210,7 @@ class AlphaMask(keras.optimizers.Optimizer):
         g = ops.cast(ops.cast(gradient, variable.dtype), dtype)  # rounded as the momentum sees it
         if isinstance(self.inner, _OPTIMIZERS.SGD):
             g = -g
-        mask = decide_mask(self.masking, ops.cast(old, dtype), ops.cast(_copy(self._momenta[index]), dtype), g)
+        mask = decide_mask(self.masking, ops.cast(old, dtype), ops.cast(_copy(momentum), dtype), g)
         # 0, or NaN where the move is not finite: a mask hides no NaN, and alpha of an infinity is NaN.
         loud = move - move
         alpha = decide_strength(self.masking, self.alpha, self.alpha_max, mask, move + loud)
@@ -247,6 +253,9 @@ class AlphaMask(keras.optimizers.Optimizer):
         inner = keras.optimizers.serialize(self.inner)
         config = super().get_config()
         inner["config"] = {**inner["config"], **{key: config[key] for key in _AROUND}}
+        for public in type(self.inner).__mro__:  # on PyTorch Keras makes a class of its own, unknown elsewhere
+            if public in _PUBLIC and inner["class_name"] == public.__name__:
+                inner.update(module="keras.optimizers", registered_name=None)
         own = ("masking", "alpha", "alpha_max", "record_diagnostics", "name")
         return {"inner": inner, **{name: getattr(self, name) for name in own}}
 
@@ -371,4 +380,5 @@ def _copy(variable: Any) -> Any:
     """The variable's value, which stays what it is when the variable is assigned."""
     if keras.backend.backend() == "torch":  # which assigns in place
         return variable.value.detach().clone()
-    return ops.convert_to_tensor(variable)
+    value = ops.convert_to_tensor(variable)
+    return ops.copy(value) if keras.backend.backend() == "tensorflow" else value  # there it is the variable still
