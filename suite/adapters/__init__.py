@@ -77,8 +77,6 @@ class Adapter(Protocol):
         """Take one step; a gradient that is None is absent."""
 
 
-_KERAS = tuple(f"suite.adapters.keras:{name}" for name in ("AlphaAdam", "AlphaMaskSGD", "AlphaMaskLion"))
-
 #: Name on the command line -> classes, one for each optimizer that it offers, and the Keras backend it needs.
 ADAPTERS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "torch": (
@@ -104,9 +102,9 @@ ADAPTERS: dict[str, tuple[tuple[str, ...], str | None]] = {
         None,
     ),
     "optax-eager": (("suite.adapters.optax:Eager",), None),
-    "keras-torch": (_KERAS, "torch"),
-    "keras-jax": (_KERAS, "jax"),
-    "keras-tensorflow": (_KERAS, "tensorflow"),
+    "keras-torch": (("suite.adapters.keras:AlphaAdam",), "torch"),
+    "keras-jax": (("suite.adapters.keras:AlphaAdam",), "jax"),
+    "keras-tensorflow": (("suite.adapters.keras:AlphaAdam",), "tensorflow"),
     "keras-torch-ops": (("suite.adapters.keras:UpdateStep",), "torch"),
     "keras-jax-compiled": (("suite.adapters.keras:Compiled",), "jax"),
     "keras-tensorflow-compiled": (("suite.adapters.keras:Compiled",), "tensorflow"),

@@ -1,6 +1,5 @@
 """Adapters for Keras 3 on the backend that KERAS_BACKEND names: alphaadam.keras, and Keras' own AdamW."""
 
-import dataclasses
 import importlib.metadata
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -33,8 +32,8 @@ class _Keras:
     def construct(self, hyperparameters: dict[str, Any]) -> None:
         given = dict(hyperparameters)
         given["learning_rate"] = given.pop("lr")
-        names = {"beta1": "beta_1", "beta2": "beta_2", "eps": "epsilon"}
-        given = {names.get(name, name): value for name, value in given.items()}
+        given["beta_1"], given["beta_2"] = given.pop("beta1"), given.pop("beta2")
+        given["epsilon"] = given.pop("eps")
         if given.pop("maximize"):
             raise UnsupportedError("Keras optimizers do not maximize")
         self._make(dict(given))
@@ -58,9 +57,9 @@ class _Keras:
             jax.config.update("jax_enable_x64", dtype == "float64")
         self._dtype = dtype
         self._build(params)
-        if m is not None:
+        if m is not None and v is not None:
             self._optimizer.iterations.assign(step)
-            for variables, arrays in zip(self._moments, (m, v or ()), strict=True):
+            for variables, arrays in zip(self._moments, (m, v), strict=True):
                 for variable, array in zip(variables, arrays, strict=True):
                     variable.assign(_tensor(array, dtype))
 
@@ -96,8 +95,13 @@ class _Keras:
         self._optimizer.apply(gradients, variables)
 
 
-class _Ours(_Keras):
-    """What alphaadam.keras has beyond it: it shows what it decided."""
+class AlphaAdam(_Keras):
+    """alphaadam.keras.AlphaAdam; on PyTorch its kernels."""
+
+    optimizer = "AlphaAdam"
+
+    def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
+        return alphaadam.keras.AlphaAdam(**arguments, record_diagnostics=True)
 
     def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
         seen = super().step(gradients, lr)
@@ -109,15 +113,6 @@ class _Ours(_Keras):
         return Observation(
             seen.params, seen.m, seen.v, mask, [item and float(_array(item.alpha)) for item in diagnostics]
         )
-
-
-class AlphaAdam(_Ours):
-    """alphaadam.keras.AlphaAdam; on PyTorch its kernels."""
-
-    optimizer = "AlphaAdam"
-
-    def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
-        return alphaadam.keras.AlphaAdam(**arguments, record_diagnostics=True)
 
 
 class _ByUpdateStep(alphaadam.keras.AlphaAdam):
@@ -182,54 +177,6 @@ def _compiled(optimizer: keras.optimizers.Optimizer, variables: list[keras.Varia
     return step
 
 
-class AlphaMaskLion(_Ours):
-    """alphaadam.keras.AlphaMask around keras.optimizers.Lion."""
-
-    optimizer = "AlphaMaskLion"
-    inner: ClassVar[type[keras.optimizers.Optimizer]] = keras.optimizers.Lion
-
-    def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
-        mask = {name: arguments.pop(name) for name in ("masking", "alpha", "alpha_max")}
-        return alphaadam.keras.AlphaMask(self.inner(**arguments), **mask, record_diagnostics=True)
-
-
-class AlphaMaskSGD(AlphaMaskLion):
-    """alphaadam.keras.AlphaMask around keras.optimizers.SGD.
-
-    Its velocity is minus the learning rate times the momentum of the vectors, as long as the rate does not change.
-    """
-
-    optimizer = "AlphaMaskSGD"
-    inner = keras.optimizers.SGD
-
-    def load(
-        self,
-        dtype: str,
-        params: list[np.ndarray],
-        m: list[np.ndarray] | None,
-        v: list[np.ndarray] | None,
-        step: int,
-    ) -> None:
-        super().load(dtype, params, None, None, step)
-        self._loaded = m
-        self._rate: float | None = None
-
-    def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
-        rate = float(np.asarray(lr, self._dtype))  # as the optimizer has it
-        if rate == 0:
-            raise UnsupportedError("Keras' velocity has the learning rate in it, and no momentum can be told at rate 0")
-        if self._rate not in (None, rate):
-            raise UnsupportedError("Keras' velocity has the learning rates of all steps in it, and here they differ")
-        self._rate = rate
-        if self._loaded is not None:
-            for variable, array in zip(self._moments[0], self._loaded, strict=True):
-                variable.assign(_tensor(_scaled(array, -rate), self._dtype))
-            self._loaded = None
-        seen = super().step(gradients, lr)
-        assert seen.m is not None
-        return dataclasses.replace(seen, m=[_scaled(velocity, -1 / rate) for velocity in seen.m])
-
-
 class AdamW(_Keras):
     """keras.optimizers.AdamW, whose eps is added before bias correction whatever the vectors say."""
 
@@ -238,11 +185,6 @@ class AdamW(_Keras):
     def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
         del arguments["eps_placement"]
         return keras.optimizers.AdamW(**arguments)
-
-
-def _scaled(array: np.ndarray, factor: float) -> np.ndarray:
-    """The product rounded once."""
-    return np.asarray(array.astype(np.longdouble) * factor, array.dtype)
 
 
 def _tensor(array: np.ndarray, dtype: str) -> Any:

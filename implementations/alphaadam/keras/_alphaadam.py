@@ -49,11 +49,10 @@ class AlphaAdam(keras.optimizers.Optimizer):
     keep no second moment for gradients below about 5e-3. A gradient that is not finite is never hidden by the mask:
     with ``alpha="norm"`` it makes its whole variable NaN, else its coordinate.
 
-    On JAX the step is that of :mod:`alphaadam.optax`, on TensorFlow a function that XLA compiles (``keras.ops`` on other
-    devices than CPUs). On PyTorch it is that of
-    ``alphaadam.torch``: compiled kernels where Numba (CPU) or Triton (CUDA) is installed, else, and under
-    ``torch.compile``, PyTorch's own operations. A variable that is sharded or mirrored over devices has one alpha, that
-    of the whole variable.
+    On JAX the step is that of :mod:`alphaadam.optax`, on TensorFlow a function that XLA compiles (``keras.ops`` on
+    other devices than CPUs). On PyTorch it is that of ``alphaadam.torch``: compiled kernels where Numba (CPU) or Triton
+    (CUDA) is installed, else, and under ``torch.compile``, PyTorch's own operations. A variable that is sharded or
+    mirrored over devices has one alpha, that of the whole variable.
 
     Args:
         learning_rate: A number, finite and >= 0, a ``keras.optimizers.schedules.LearningRateSchedule``, or a callable
