@@ -113,7 +113,7 @@ def test_tensors_that_kernels_cannot_address_take_the_plain_loop(taken):
 
 
 def test_without_numba_a_step_is_the_plain_loop_and_says_so_once(monkeypatch, taken):
-    monkeypatch.setattr(_paths, "_missing", lambda device, dtype: "on 'cpu' it needs numba")
+    monkeypatch.setattr(_paths, "missing", lambda device, dtype: "on 'cpu' it needs numba")
     _torch._warn_once.cache_clear()
     with pytest.warns(UserWarning, match="no fused step, since on 'cpu' it needs numba") as caught:
         variables, _ = stepped()
