@@ -1,7 +1,7 @@
 """AlphaAdam's mask and alpha around another Keras optimizer: what it does to a variable is masked and rescaled."""
 
 import warnings
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -9,7 +9,8 @@ from keras import ops
 
 from alphaadam import _hyperparameters as checks
 from alphaadam.keras import _inputs
-from alphaadam.keras._alphaadam import AlphaAdam, StepDiagnostics
+from alphaadam.keras._alphaadam import AlphaAdam
+from alphaadam.keras._optimizer import MaskedOptimizer
 from alphaadam.keras._rule import compute_dtype, decide_mask, decide_strength
 
 __all__ = ["AlphaMask"]
@@ -37,7 +38,7 @@ _AROUND = (
 
 
 @keras.saving.register_keras_serializable(package="alphaadam")
-class AlphaMask(keras.optimizers.Optimizer):
+class AlphaMask(MaskedOptimizer):
     r"""AlphaAdam's mask and alpha around another Keras optimizer with a momentum.
 
     Where the inner optimizer would add :math:`d` to a variable :math:`\theta`, without weight decay, this one takes the
@@ -133,59 +134,22 @@ class AlphaMask(keras.optimizers.Optimizer):
         """
         if self.built:
             return
-        for variable in variables:
-            if "complex" in keras.backend.standardize_dtype(variable.dtype):
-                raise TypeError(
-                    f"AlphaMask: variable {variable.path!r} of dtype {variable.dtype} is not supported. Optimize its "
-                    "real and imaginary parts as two real variables."
-                )
+        self._refuse_complex(variables)
         self.inner.build(variables)
         # Places from the end, since Keras would take a list of variables for more variables of ours, and a schedule
         # that is assigned takes the learning rate out of the beginning.
         places = {id(variable): at - len(self.inner.variables) for at, variable in enumerate(self.inner.variables)}
         self._places = [m if m is None else places[id(m)] for m in _momenta(self.inner, variables)]
         super().build(variables)
-        if self.record_diagnostics:
-            self._alphas = [
-                self.add_variable(shape=(), initializer="ones", dtype=compute_dtype(variable), name="alpha")
-                for variable in variables
-            ]
-            self._masks = [
-                self.add_variable(
-                    shape=variable.shape,
-                    initializer="ones",
-                    dtype="bool",
-                    layout=getattr(variable, "_layout", None),
-                    name="mask",
-                )
-                for variable in variables
-            ]
+        self._add_diagnostics(variables)
 
     @property
     def variables(self) -> list[Any]:
         """The optimizer's own variables, then those of the inner optimizer."""
         return [*super().variables, *self.inner.variables]
 
-    learning_rate = AlphaAdam.learning_rate
-
     def apply(self, grads: Iterable[Any], trainable_variables: Iterable[Any] | None = None) -> None:
-        """Update variables by one step.
-
-        Args:
-            grads: Gradients, one for each variable; None where there is none. TensorFlow's IndexedSlices are made
-                dense.
-            trainable_variables: The variables; None for all that the optimizer was built with.
-
-        Raises:
-            ValueError: Gradients and variables do not match, a variable is unknown to the built optimizer, or the
-                learning rate is negative or not finite.
-        """
-        grads = list(grads)
-        if trainable_variables is not None:
-            trainable_variables = list(trainable_variables)
-            grads = _inputs.dense_gradients(grads, trainable_variables)
-        elif self.built and grads:
-            grads = _inputs.dense_gradients(grads, self._trainable_variables)
+        """Update variables by one step; arguments and errors are those of :meth:`AlphaAdam.apply`."""
         # Adam's bias correction reads it; there is one count of steps, ours.
         self.inner.iterations.assign(ops.cast(self.iterations, self.inner.iterations.dtype))
         super().apply(grads, trainable_variables)
@@ -226,25 +190,6 @@ class AlphaMask(keras.optimizers.Optimizer):
             self.assign(self._alphas[index], alpha)
             self.assign(self._masks[index], mask)
 
-    def _apply_weight_decay(self, variables: list[Any]) -> None:
-        """Keras decays all variables before the update; the step does it, since the move is read from them."""
-
-    def diagnostics(self, variable: Any) -> StepDiagnostics:
-        """Return what the last step decided for ``variable``.
-
-        Args:
-            variable: A variable that this optimizer trains.
-
-        Raises:
-            RuntimeError: The optimizer was made without ``record_diagnostics=True``, or has no variables yet.
-        """
-        if not (self.record_diagnostics and self.built):
-            raise RuntimeError(
-                "AlphaMask: no diagnostics are kept. Pass record_diagnostics=True to AlphaMask and take a step first."
-            )
-        index = self._get_variable_index(variable)
-        return StepDiagnostics(self._alphas[index], self._masks[index])
-
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, so that ``from_config`` makes the same optimizer without its state.
 
@@ -270,19 +215,6 @@ class AlphaMask(keras.optimizers.Optimizer):
         config = dict(config)
         inner = keras.saving.deserialize_keras_object(config.pop("inner"), custom_objects=custom_objects)
         return cls(inner, **config)
-
-    def finalize_variable_values(self, var_list: list[Any]) -> None:
-        """Put the moving averages, if they are kept, in the place of the variables; ``fit`` ends with it."""
-        super().finalize_variable_values(var_list)
-        if self.use_ema and keras.backend.backend() == "jax":
-            # Keras leaves one buffer to both, which the first compiled step of another `fit` could not donate twice.
-            for variable in var_list:
-                variable.assign(keras.ops.copy(variable.value))
-
-    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
-        """Write the variables that are not the inner optimizer's; Keras saves that one itself, as :attr:`inner`."""
-        for index, variable in enumerate(self._saved_variables()):
-            store[str(index)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
         """Load what ``save_own_variables`` wrote. An optimizer that is not built yet stays as it is, with a warning.
@@ -311,12 +243,6 @@ class AlphaMask(keras.optimizers.Optimizer):
             )
         for index, variable in enumerate(variables):
             variable.assign(store[str(index)])
-
-    def _saved_variables(self) -> list[Any]:
-        """Its own variables but the diagnostics, which come last."""
-        variables: list[Any] = super().variables
-        diagnostics = 2 * len(self._alphas) if self.built and self.record_diagnostics else 0
-        return variables[: len(variables) - diagnostics]
 
 
 def _check_inner(inner: Any) -> None:

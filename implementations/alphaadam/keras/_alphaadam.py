@@ -1,35 +1,23 @@
 """AlphaAdam as a Keras optimizer, with the step of each backend."""
 
-from collections.abc import Iterable, MutableMapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 
 from alphaadam import _hyperparameters as checks
 from alphaadam.keras import _inputs
+from alphaadam.keras._optimizer import MaskedOptimizer
 from alphaadam.keras._paths import update_tensor
-from alphaadam.keras._rule import Hyperparameters, compute_dtype
+from alphaadam.keras._rule import Hyperparameters
 
 if keras.backend.backend() == "torch":
     from alphaadam.keras import _torch
 
-__all__ = ["AlphaAdam", "StepDiagnostics"]
-
-
-class StepDiagnostics(NamedTuple):
-    """What the last step decided for one variable.
-
-    Attributes:
-        alpha: The strength, a scalar Keras variable, float32 (float64 for float64 variables).
-        mask: The mask, a bool Keras variable of the variable's shape.
-    """
-
-    alpha: Any
-    mask: Any
+__all__ = ["AlphaAdam"]
 
 
 @keras.saving.register_keras_serializable(package="alphaadam")
-class AlphaAdam(keras.optimizers.Optimizer):
+class AlphaAdam(MaskedOptimizer):
     r"""AdamW whose update is masked per coordinate and rescaled per variable.
 
     For each variable :math:`\theta` with gradient :math:`g_t` and Adam's direction
@@ -135,66 +123,10 @@ class AlphaAdam(keras.optimizers.Optimizer):
         """
         if self.built:
             return
-        for variable in variables:
-            if "complex" in keras.backend.standardize_dtype(variable.dtype):
-                raise TypeError(
-                    f"AlphaAdam: variable {variable.path!r} of dtype {variable.dtype} is not supported. Optimize its "
-                    "real and imaginary parts as two real variables."
-                )
+        self._refuse_complex(variables)
         super().build(variables)
         self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
-        if self.record_diagnostics:
-            self._alphas = [
-                self.add_variable(shape=(), initializer="ones", dtype=compute_dtype(variable), name="alpha")
-                for variable in variables
-            ]
-            self._masks = [
-                self.add_variable(
-                    shape=variable.shape,
-                    initializer="ones",
-                    dtype="bool",
-                    layout=getattr(variable, "_layout", None),
-                    name="mask",
-                )
-                for variable in variables
-            ]
-
-    @property
-    def learning_rate(self) -> Any:
-        """The learning rate of the next step. A number, a schedule or a callable may be assigned.
-
-        Raises:
-            TypeError: What is assigned is none of these, or a number in the place of a schedule.
-            ValueError: It is negative or not finite, or a schedule returns such a rate.
-        """
-        rate = self._get_current_learning_rate()
-        if rate is self._learning_rate:  # a variable, looked at when it was assigned
-            return rate
-        return _inputs.rate_of_this_step(self._learning_rate, rate, self._iterations)
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        keras.optimizers.Optimizer.learning_rate.fset(self, _inputs.check_learning_rate(value))
-
-    def apply(self, grads: Iterable[Any], trainable_variables: Iterable[Any] | None = None) -> None:
-        """Update variables by one step.
-
-        Args:
-            grads: Gradients, one for each variable; None where there is none. TensorFlow's IndexedSlices are made
-                dense.
-            trainable_variables: The variables; None for all that the optimizer was built with.
-
-        Raises:
-            ValueError: Gradients and variables do not match, a variable is unknown to the built optimizer, or the
-                learning rate is negative or not finite.
-        """
-        grads = list(grads)
-        if trainable_variables is not None:
-            trainable_variables = list(trainable_variables)
-            grads = _inputs.dense_gradients(grads, trainable_variables)
-        elif self.built and grads:
-            grads = _inputs.dense_gradients(grads, self._trainable_variables)
-        super().apply(grads, trainable_variables)
+        self._add_diagnostics(variables)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update ``variable`` and its moments by one step of the rule.
@@ -230,42 +162,10 @@ class AlphaAdam(keras.optimizers.Optimizer):
         else:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
 
-    def _apply_weight_decay(self, variables: list[Any]) -> None:
-        """Keras decays all variables before the update; the step does it, in one rounding less."""
-
-    def diagnostics(self, variable: Any) -> StepDiagnostics:
-        """Return what the last step decided for ``variable``.
-
-        Args:
-            variable: A variable that this optimizer trains.
-
-        Raises:
-            RuntimeError: The optimizer was made without ``record_diagnostics=True``, or has no variables yet.
-        """
-        if not (self.record_diagnostics and self.built):
-            raise RuntimeError(
-                "AlphaAdam: no diagnostics are kept. Pass record_diagnostics=True to AlphaAdam and take a step first."
-            )
-        index = self._get_variable_index(variable)
-        return StepDiagnostics(self._alphas[index], self._masks[index])
-
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, so that ``from_config`` makes the same optimizer without its state."""
         own = ("beta_1", "beta_2", "epsilon", "masking", "alpha", "alpha_max", "record_diagnostics")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
-
-    def finalize_variable_values(self, var_list: list[Any]) -> None:
-        """Put the moving averages, if they are kept, in the place of the variables; ``fit`` ends with it."""
-        super().finalize_variable_values(var_list)
-        if self.use_ema and keras.backend.backend() == "jax":
-            # Keras leaves one buffer to both, which the first compiled step of another `fit` could not donate twice.
-            for variable in var_list:
-                variable.assign(keras.ops.copy(variable.value))
-
-    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
-        """Write the state, which is that of ``keras.optimizers.AdamW``, as Keras saves it."""
-        for index, variable in enumerate(self._saved_variables()):
-            store[str(index)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
         """Load a state of AlphaAdam or ``keras.optimizers.AdamW``, as Keras loads a model.
@@ -288,9 +188,3 @@ class AlphaAdam(keras.optimizers.Optimizer):
         _inputs.check_state(store, variables, self._velocities)
         for index, variable in enumerate(variables):
             variable.assign(store[str(index)])
-
-    def _saved_variables(self) -> list[Any]:
-        """All but the diagnostics, which come last."""
-        diagnostics = 2 * len(self._alphas) if self.built and self.record_diagnostics else 0
-        variables: list[Any] = self.variables
-        return variables[: len(variables) - diagnostics]
