@@ -11,7 +11,11 @@ FRAMEWORKS = ("torch", "jax", "keras")
 """One module of ``bench/frameworks`` each."""
 
 OPTIMIZERS = ("alphaadam", "adamw", "cautious-adamw")
-"""What every framework's module has under ``OPTIMIZERS``."""
+"""What asv tracks; the tasks have tuned learning rates for them."""
+
+COMPARED = (*OPTIMIZERS, "adamw-sm", "adamw-am", "lion", "sgd")
+"""What every framework's module has under ``OPTIMIZERS``: adamw-sm and adamw-am are AlphaAdam with masking "sync" or
+"async" and alpha 1, the ablations of the paper."""
 
 
 def check_name(kind: str, name: str, valid: Iterable[str]) -> str:

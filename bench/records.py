@@ -23,10 +23,14 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
     Raises:
         ValueError: `content` holds NaN or an infinity, which JSON has no word for.
     """
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    write_text(path, _LIST_OF_NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", text))
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes `text` to `path`, through a temporary file beside it, so never in part."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    text = _LIST_OF_NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""asv benchmarks: the time of one optimizer step.
+"""asv benchmarks: the time of one optimizer step and of one training step, and how many kernels a step starts.
 
 Machines are noisy, so the figure to watch is the ratio to the same framework's AdamW, measured in turn in
 the same process; the seconds stand beside it. AdamW's ratio to itself, which should be 1, shows the noise.
@@ -6,7 +6,7 @@ the same process; the seconds stand beside it. AdamW's ratio to itself, which sh
 
 import statistics
 
-from bench.names import OPTIMIZERS, framework_of_environment
+from bench.names import OPTIMIZERS, framework_of_environment, load_framework
 from bench.records import memoised
 from bench.tracked import tracked
 
@@ -86,3 +86,69 @@ class StepScaling:
         from bench.paired import ratios
 
         return statistics.median(ratios(_measured(optimizer, shapes)))
+
+
+class TrainingStep:
+    """One step of training gpt2-nano: forward, backward, clipping and the optimizer, until its loss is known.
+
+    All optimizers train in turn in one process, each its own model on the same batches.
+    """
+
+    param_names = ("optimizer",)
+    params = (OPTIMIZERS,)
+    timeout = 600
+
+    def setup_cache(self) -> None:
+        """Gives these benchmarks one working folder, so that all optimizers are measured together and read in turn."""
+        framework_of_environment()
+
+    @tracked(unit="seconds", version="1")
+    def track_training_step_seconds(self, optimizer: str) -> float:
+        """Median over the rounds."""
+        return statistics.median(_trained()[optimizer])
+
+    @tracked(unit="ratio", version="1")
+    def track_ratio_to_adamw(self, optimizer: str) -> float:
+        """Median over pairs of rounds of the ratio to training with the framework's AdamW; AdamW's own is 1."""
+        from bench.paired import BASELINE, ratios
+
+        seconds = _trained()
+        return statistics.median(ratios({"seconds": seconds[optimizer], "baselineSeconds": seconds[BASELINE]}))
+
+
+def _trained() -> dict[str, list[float]]:
+    """Seconds of training steps, by optimizer."""
+
+    def measured() -> dict[str, list[float]]:
+        from bench.training_steps import measure_training_steps
+
+        return measure_training_steps(framework, OPTIMIZERS)
+
+    framework = framework_of_environment()
+    return memoised(f"training-step-{framework}", measured)
+
+
+class StepKernels:
+    """What an optimizer's step starts, on the tensors of gpt2-nano.
+
+    In JAX and Keras the instructions of the optimised HLO that run, on any device. In PyTorch the kernels that run on a
+    GPU; on a CPU the ATen operators that are dispatched, which leaves out the loops that Numba compiled for AlphaAdam.
+    """
+
+    param_names = ("optimizer",)
+    params = (OPTIMIZERS,)
+    timeout = 300
+
+    def setup(self, optimizer: str) -> None:
+        """Skips a framework that cannot tell."""
+        if not hasattr(load_framework(framework_of_environment()).OptimizerStep, "kernels_per_step"):
+            raise NotImplementedError
+
+    @tracked(unit="kernels", version="1")
+    def track_kernels_per_step(self, optimizer: str) -> int:
+        """Number of kernels."""
+        from bench.paired import first_step
+
+        step, _ = first_step(framework_of_environment(), optimizer, "gpt2-nano")
+        step.run()
+        return step.kernels_per_step()

@@ -1,9 +1,8 @@
-"""GPT-2, a training step and an optimizer step in JAX, with optimizers of Optax."""
+"""Training GPT-2 and an optimizer step in JAX, with optimizers of Optax."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,47 +11,24 @@ import numpy as np
 import numpy.typing as npt
 import optax
 
-from alphaadam.optax import alphaadam
-from bench.tasks import GPT2Config, Hyperparameters
+from bench.frameworks.jax_devices import Placement, exact_products, mean_over_parts
+from bench.frameworks.jax_gpt2 import mean_loss
+from bench.frameworks.jax_observation import Figures, Observer, figures
+from bench.frameworks.jax_optimizers import MASKED, OPTIMIZERS, decays
+from bench.frameworks.jax_step import JaxStep
+from bench.names import check_name
+from bench.tasks import Hyperparameters
+from bench.tasks.execution import Execution
 from bench.tasks.inputs import Inputs
 
-OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
-    "alphaadam": alphaadam,
-    "adamw": optax.adamw,
-    "cautious-adamw": partial(alphaadam, masking="sync", alpha="count"),
-}
+__all__ = ["MASKED", "OPTIMIZERS", "OptimizerStep", "Training", "versions"]
+
+PRODUCTS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 def versions() -> dict[str, str]:
     """Versions of what is measured."""
     return {"jax": jax.__version__, "optax": optax.__version__}
-
-
-def logits(config: GPT2Config, parameters: Mapping[str, jax.Array], tokens: jax.Array) -> jax.Array:
-    """GPT-2: token ids (batch, length) → logits (batch, length, vocabulary); the head is the token embedding."""
-
-    def project(x: jax.Array, name: str) -> jax.Array:
-        return x @ parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
-
-    def normalise(x: jax.Array, name: str) -> jax.Array:
-        x = jax.nn.standardize(x, axis=-1, epsilon=config.layer_norm_epsilon)
-        return x * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
-
-    def attend(x: jax.Array, name: str) -> jax.Array:
-        by_head = (*x.shape[:2], config.heads, config.width // config.heads)
-        query, key, value = (part.reshape(by_head) for part in jnp.split(project(x, f"{name}.c_attn"), 3, axis=-1))
-        mixed = jax.nn.dot_product_attention(query, key, value, is_causal=True)
-        return project(mixed.reshape(x.shape), f"{name}.c_proj")
-
-    def expand(x: jax.Array, name: str) -> jax.Array:
-        return project(jax.nn.gelu(project(x, f"{name}.c_fc"), approximate=True), f"{name}.c_proj")
-
-    x = parameters["wte.weight"][tokens] + parameters["wpe.weight"][: tokens.shape[1]]
-    for layer in range(config.layers):
-        block = f"h.{layer}"
-        x = x + attend(normalise(x, f"{block}.ln_1"), f"{block}.attn")
-        x = x + expand(normalise(x, f"{block}.ln_2"), f"{block}.mlp")
-    return normalise(x, "ln_f") @ parameters["wte.weight"].T
 
 
 class Training:
@@ -62,50 +38,111 @@ class Training:
         inputs: What the task gives.
         optimizer: A key of `OPTIMIZERS`.
         learning_rate: Peak learning rate.
+        execution: Where it trains, in how many parts a batch is cut, and whether all devices share it ("sharded").
+
+    Raises:
+        RuntimeError: The device is not there.
+        ValueError: A name is unknown, or the batch cannot be cut evenly.
     """
 
-    def __init__(self, inputs: Inputs, optimizer: str, learning_rate: float) -> None:
-        task = inputs.task
+    def __init__(
+        self, inputs: Inputs, optimizer: str, learning_rate: float, execution: Execution | None = None
+    ) -> None:
+        task, execution = inputs.task, execution or Execution()
+        check_name("optimizer", optimizer, OPTIMIZERS)
+        products = PRODUCTS[check_name("precision", task.precision, PRODUCTS)]
         rates = jnp.asarray(inputs.learning_rates(learning_rate))
-        transformation = optax.chain(
-            optax.clip_by_global_norm(task.clip_norm),
-            _optimizer(
-                optimizer,
-                lambda count: rates[count],
-                task.hyperparameters,
-                mask=lambda parameters: jax.tree.map(lambda p: p.ndim >= 2, parameters),
-            ),
-        )
-        self._parameters = {name: jnp.array(values) for name, values in inputs.initial_parameters.items()}
-        self._state = transformation.init(self._parameters)
+        self._placement = place = Placement(execution, task.batch_size)
+        parts = execution.micro_batches
+
+        def transformation(**diagnostics: bool) -> optax.GradientTransformation:
+            return optax.chain(
+                optax.clip_by_global_norm(task.clip_norm),
+                OPTIMIZERS[optimizer](lambda count: rates[count], task.hyperparameters, decays, **diagnostics),
+            )
+
+        def loss_of_part(parameters: dict[str, jax.Array], tokens: jax.Array) -> jax.Array:
+            with exact_products(execution.device, task.precision):
+                return mean_loss(task.model, place.whole(parameters), tokens, products)
 
         def loss(parameters: dict[str, jax.Array], tokens: jax.Array) -> jax.Array:
-            predicted = logits(task.model, parameters, tokens[:, :-1])
-            return optax.softmax_cross_entropy_with_integer_labels(predicted, tokens[:, 1:]).mean()
+            return mean_over_parts(lambda part: loss_of_part(parameters, part), parts, tokens)
+
+        def with_gradients(parameters: dict[str, jax.Array], tokens: jax.Array) -> tuple[jax.Array, Any]:
+            def of_part(part: jax.Array) -> tuple[jax.Array, Any]:
+                value, gradients = jax.value_and_grad(loss_of_part)(parameters, part)
+                return value, place.in_shards(gradients)
+
+            return mean_over_parts(of_part, parts, tokens)
+
+        plain = transformation()
 
         def step(parameters: dict[str, jax.Array], state: Any, tokens: jax.Array) -> tuple[Any, Any, jax.Array]:
-            value, gradients = jax.value_and_grad(loss)(parameters, tokens)
-            updates, state = transformation.update(gradients, state, parameters)
+            value, gradients = with_gradients(parameters, tokens)
+            updates, state = plain.update(gradients, state, parameters)
             return optax.apply_updates(parameters, updates), state, value
 
-        self._step = jax.jit(step, donate_argnums=(0, 1))
+        self._names = tuple(inputs.initial_parameters)  # JAX sorts them
+        self._parameters = place.put(dict(inputs.initial_parameters))
+        self._state = place.put(plain.init(self._parameters))
+        results = place.results(self._parameters, self._state)
+        self._step = jax.jit(step, donate_argnums=(0, 1), out_shardings=results)
         self._loss = jax.jit(loss)
+        recording = transformation(record_diagnostics=True) if optimizer in MASKED else None
 
-    def step(self, tokens: npt.NDArray[np.int32]) -> float:
-        """Trains on one batch; returns its loss before the update, in nats per token."""
-        self._parameters, self._state, loss = self._step(self._parameters, self._state, tokens)
+        def look(parameters: dict[str, jax.Array], state: Any, tokens: jax.Array) -> Figures:
+            _, gradients = with_gradients(parameters, tokens)
+            if recording is None:
+                return figures(gradients, {}, {})
+            _, state = recording.update(gradients, state, parameters)
+            return figures(gradients, optax.tree.get(state, "alpha"), optax.tree.get(state, "mask"))
+
+        self._observer = Observer(look, {name: values.size for name, values in inputs.initial_parameters.items()})
+
+    def step(self, tokens: npt.NDArray[np.int32], observe: bool = False) -> float:
+        """Trains on one batch.
+
+        Args:
+            tokens: The batch.
+            observe: Whether `observation` will be asked for; see `Observer` for what it costs.
+
+        Returns:
+            The loss of the batch before the update, in nats per token.
+        """
+        batch = self._placement.batch(tokens)
+        if not observe:
+            return self._train(batch)
+        return self._observer.observe(
+            lambda: self._train(batch), lambda: self._parameters, self._parameters, self._state, batch
+        )
+
+    def _train(self, batch: Any) -> float:
+        self._parameters, self._state, loss = self._step(self._parameters, self._state, batch)
         return float(loss)
+
+    def observation(self) -> dict[str, Any]:
+        """What the last observed step did.
+
+        Returns:
+            "gradientNorm", before clipping; "updateNorm", of how far the parameters moved, decay included; "tensors",
+            by parameter name "maskFraction", the part of the coordinates that the mask kept, and "alpha", both None
+            for an optimizer without a mask.
+
+        Raises:
+            RuntimeError: No step was observed.
+        """
+        return self._observer.observation()
 
     def loss(self, tokens: npt.NDArray[np.int32]) -> float:
         """The loss on one batch."""
-        return float(self._loss(self._parameters, tokens))
+        return float(self._loss(self._parameters, self._placement.batch(tokens)))
 
     def parameters(self) -> dict[str, npt.NDArray[np.float32]]:
         """The parameters by name."""
-        return {name: np.asarray(values) for name, values in self._parameters.items()}
+        return {name: np.asarray(self._parameters[name]) for name in self._names}
 
 
-class OptimizerStep:
+class OptimizerStep(JaxStep):
     """The optimizer alone, on tensors of given values.
 
     Args:
@@ -122,43 +159,16 @@ class OptimizerStep:
         learning_rate: float,
         hyperparameters: Hyperparameters,
     ) -> None:
-        transformation = _optimizer(optimizer, learning_rate, hyperparameters)
-        self._parameters = [jnp.array(values) for values in parameters]
-        self._state = transformation.init(self._parameters)
+        transformation = OPTIMIZERS[optimizer](learning_rate, hyperparameters, None)
 
         def step(parameters: list[jax.Array], state: Any, gradients: list[jax.Array]) -> tuple[Any, Any]:
             updates, state = transformation.update(gradients, state, parameters)
             return optax.apply_updates(parameters, updates), state
 
-        self._step = jax.jit(step, donate_argnums=(0, 1))
+        values = [jnp.array(value) for value in parameters]
+        super().__init__(step, values, transformation.init(values), compiled=True, device=jax.devices()[0])
 
     @staticmethod
     def gradients(values: Sequence[npt.NDArray[np.float32]]) -> list[jax.Array]:
         """The framework's arrays for `take`."""
         return jax.block_until_ready([jnp.asarray(value) for value in values])
-
-    def take(self, gradients: Sequence[jax.Array]) -> None:
-        """Gives the gradients of the next step, so that handing them over is no part of its time."""
-        self._gradients = gradients
-
-    def run(self) -> None:
-        """One step; returns when it is done."""
-        made = self._step(self._parameters, self._state, self._gradients)
-        self._parameters, self._state = jax.block_until_ready(made)
-
-    def state_bytes(self) -> int:
-        """Bytes that the optimizer keeps from step to step."""
-        return sum(leaf.nbytes for leaf in jax.tree.leaves(self._state))
-
-
-def _optimizer(
-    name: str, learning_rate: optax.ScalarOrSchedule, hyperparameters: Hyperparameters, mask: Any = None
-) -> optax.GradientTransformation:
-    return OPTIMIZERS[name](
-        learning_rate,
-        b1=hyperparameters.beta1,
-        b2=hyperparameters.beta2,
-        eps=hyperparameters.epsilon,
-        weight_decay=hyperparameters.weight_decay,
-        mask=mask,
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -37,6 +38,7 @@ class JaxStep:
         self._function: Callable[..., tuple[Any, Any]] = function
         self._jitted = jax.jit(function, donate_argnums=(0, 1)) if compiled else None
         self._parameters, self._state = jax.device_put((parameters, state), device, may_alias=False)
+        self._gradients: Any = None
 
     def take(self, gradients: Any) -> None:
         """Gives the gradients of the next step."""
@@ -65,18 +67,35 @@ class JaxStep:
         if self._jitted is None:
             grown = None if self._device().platform != "cpu" else machine.resident_growth(self.run)
             return {} if grown is None else {"transientResidentBytes": grown}
-        # Not compiled twice: the jitted function has the same executable already.
-        made = self._jitted.lower(self._parameters, self._state, self._gradients).compile()
-        found: dict[str, Any] = {}
-        if (memory := made.memory_analysis()) is not None:
-            # What is not written into donated buffers is allocated too, beside a pointer to each result.
-            pointers = 8 * len(jax.tree.leaves((self._parameters, self._state)))
-            fresh = memory.output_size_in_bytes - memory.alias_size_in_bytes - pointers
-            found["transientBytes"] = memory.temp_size_in_bytes + max(0, fresh)
-        xla: dict[str, Any] = read_hlo(made.as_text() or "", {math.prod(leaf.shape) for leaf in self._parameters})
-        if accessed := (made.cost_analysis() or {}).get("bytes accessed"):
+        transient = self.transient_bytes()
+        xla: dict[str, Any] = self._read_hlo()
+        if accessed := (self._executable.cost_analysis() or {}).get("bytes accessed"):
             xla["bytesAccessed"] = round(accessed)
-        return {**found, "xla": xla}
+        return {**({} if transient is None else {"transientBytes": transient}), "xla": xla}
+
+    def kernels_per_step(self) -> int:
+        """Kernels that a compiled step runs: fusions, calls of libraries and other instructions that do work."""
+        return self._read_hlo()["kernels"]
+
+    def transient_bytes(self) -> int | None:
+        """What a compiled step allocates for its own time, by XLA's account; None where it gives none."""
+        if (memory := self._executable.memory_analysis()) is None:
+            return None
+        # What is not written into donated buffers is allocated too, beside a pointer to each result.
+        pointers = 8 * len(jax.tree.leaves((self._parameters, self._state)))
+        fresh = memory.output_size_in_bytes - memory.alias_size_in_bytes - pointers
+        return memory.temp_size_in_bytes + max(0, fresh)
+
+    def _read_hlo(self) -> dict[str, int]:
+        return read_hlo(self._executable.as_text() or "", {math.prod(leaf.shape) for leaf in self._parameters})
+
+    @cached_property
+    def _executable(self) -> Any:
+        """What XLA compiled. Of a step that ran it is not compiled again: the jitted function has it."""
+        if self._jitted is None:
+            raise ValueError("a step that runs operation by operation is not one program; make it with compiled=True")
+        gradients = self._parameters if self._gradients is None else self._gradients
+        return self._jitted.lower(self._parameters, self._state, gradients).compile()
 
     def _device(self) -> jax.Device:
         (device,) = self._parameters[0].devices()

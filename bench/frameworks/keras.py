@@ -1,10 +1,10 @@
-"""GPT-2 and a training step in Keras 3, for any backend; the optimizer's step alone is measured on JAX."""
+"""Training GPT-2 in Keras 3, on any backend; on JAX with all of `Execution`, and the optimizer's step alone."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import numpy as np
@@ -13,20 +13,16 @@ import numpy.typing as npt
 os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it when it is imported
 
 import keras
-from keras import layers, ops
+from keras import ops
 
-from alphaadam.keras import AlphaAdam
-from bench.tasks import GPT2Config, Hyperparameters
+from bench.frameworks.keras_gpt2 import GPT2, POLICIES, parameter_name
+from bench.frameworks.keras_optimizers import MASKED, OPTIMIZERS, Table
+from bench.names import check_name
+from bench.tasks import Hyperparameters
+from bench.tasks.execution import Execution
 from bench.tasks.inputs import Inputs
 
-# Keras' own AdamW takes epsilon for Adam's "epsilon hat": it divides by sqrt(v) + epsilon before the bias of v is
-# corrected, so its epsilon acts like the other frameworks' divided by sqrt(1 - beta2^t), 4.5 times at step 1 with
-# beta2 = 0.95 and soon once. With epsilon = 1e-8 that is felt only by coordinates whose gradients are near 1e-8.
-OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
-    "alphaadam": AlphaAdam,
-    "adamw": keras.optimizers.AdamW,
-    "cautious-adamw": partial(AlphaAdam, masking="sync", alpha="count"),
-}
+__all__ = ["MASKED", "OPTIMIZERS", "OptimizerStep", "Training", "versions"]
 
 
 def versions() -> dict[str, str]:
@@ -36,116 +32,139 @@ def versions() -> dict[str, str]:
     return {"keras": keras.__version__, backend: module.__version__}
 
 
-class Attention(layers.Layer):
-    """Causal self-attention."""
-
-    def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.heads = config.heads
-        self.c_attn = layers.Dense(3 * config.width, name="c_attn")
-        self.c_proj = layers.Dense(config.width, name="c_proj")
-
-    def call(self, x: Any) -> Any:
-        batch, length, width = ops.shape(x)
-        by_head = (batch, length, self.heads, width // self.heads)
-        query, key, value = (ops.reshape(part, by_head) for part in ops.split(self.c_attn(x), 3, axis=-1))
-        mixed = ops.dot_product_attention(query, key, value, is_causal=True)
-        return self.c_proj(ops.reshape(mixed, (batch, length, width)))
-
-
-class MLP(layers.Layer):
-    """Two projections with a tanh GELU between them."""
-
-    def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.c_fc = layers.Dense(4 * config.width, name="c_fc")
-        self.c_proj = layers.Dense(config.width, name="c_proj")
-
-    def call(self, x: Any) -> Any:
-        return self.c_proj(ops.gelu(self.c_fc(x), approximate=True))
-
-
-class Block(layers.Layer):
-    """One pre-norm transformer block."""
-
-    def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.ln_1 = layers.LayerNormalization(epsilon=config.layer_norm_epsilon, name="ln_1")
-        self.attn = Attention(config, name="attn")
-        self.ln_2 = layers.LayerNormalization(epsilon=config.layer_norm_epsilon, name="ln_2")
-        self.mlp = MLP(config, name="mlp")
-
-    def call(self, x: Any) -> Any:
-        x = x + self.attn(self.ln_1(x))
-        return x + self.mlp(self.ln_2(x))
-
-
-class GPT2(keras.Model):
-    """GPT-2 with its head tied to the token embedding."""
-
-    def __init__(self, config: GPT2Config) -> None:
-        super().__init__()
-        self.wte = layers.ReversibleEmbedding(config.vocabulary, config.width, name="wte")
-        self.wpe = layers.Embedding(config.context, config.width, name="wpe")
-        self.h = [Block(config, name=f"h_{layer}") for layer in range(config.layers)]
-        self.ln_f = layers.LayerNormalization(epsilon=config.layer_norm_epsilon, name="ln_f")
-
-    def call(self, tokens: Any) -> Any:
-        x = self.wte(tokens) + self.wpe(ops.arange(ops.shape(tokens)[1]))
-        for block in self.h:
-            x = block(x)
-        return self.wte(self.ln_f(x), reverse=True)
-
-
 class Training:
-    """A model in training.
+    """A model in training, by Keras' own `train_on_batch`.
 
     Args:
         inputs: What the task gives.
         optimizer: A key of `OPTIMIZERS`.
         learning_rate: Peak learning rate.
+        execution: Where it trains, in how many parts a batch is cut, and whether all devices share it ("sharded", which
+            in Keras is `keras.distribution.DataParallel`: each has a copy of the parameters).
+
+    Raises:
+        RuntimeError: The device is not there, or Keras runs on another backend than JAX and `execution` is not the
+            plain one.
+        ValueError: A name is unknown, or the batch cannot be cut evenly.
     """
 
-    def __init__(self, inputs: Inputs, optimizer: str, learning_rate: float) -> None:
-        task = inputs.task
-        self.model = GPT2(task.model)
-        self.model(np.zeros((1, task.model.context), np.int32))  # a call creates the variables
-        self._variables = {_parameter_name(v): v for v in self.model.trainable_variables}
-        for name, values in inputs.initial_parameters.items():
-            self._variables[name].assign(values)
-        made = _optimizer(
-            optimizer,
-            Table(inputs.learning_rates(learning_rate)),
-            task.hyperparameters,
-            global_clipnorm=task.clip_norm,
-        )
-        made.exclude_from_weight_decay([v for v in self._variables.values() if len(v.shape) < 2])
-        self.model.compile(made, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    def __init__(
+        self, inputs: Inputs, optimizer: str, learning_rate: float, execution: Execution | None = None
+    ) -> None:
+        task, execution = inputs.task, execution or Execution()
+        check_name("optimizer", optimizer, OPTIMIZERS)
+        check_name("precision", task.precision, POLICIES)
+        self._on_jax = keras.backend.backend() == "jax"
+        if not self._on_jax and execution != Execution():
+            raise RuntimeError(f"{execution} is possible on Keras' JAX backend alone; set KERAS_BACKEND=jax")
+        self._parts = execution.micro_batches
+        self._device, self._precision = execution.device, task.precision
+        if self._on_jax:
+            from bench.frameworks.keras_on_jax import GPT2InParts, Placement, looking
 
-    def step(self, tokens: npt.NDArray[np.int32]) -> float:
-        """Trains on one batch; returns its loss before the update, in nats per token."""
-        return float(self.model.train_on_batch(tokens[:, :-1], tokens[:, 1:]))
+            self._placement = Placement(execution, task.batch_size)
+
+        def make_optimizer(**diagnostics: bool) -> keras.optimizers.Optimizer:
+            made = OPTIMIZERS[optimizer](
+                Table(inputs.learning_rates(learning_rate)),
+                task.hyperparameters,
+                global_clipnorm=task.clip_norm,
+                **diagnostics,
+            )
+            made.exclude_from_weight_decay([v for v in self._variables.values() if len(v.shape) < 2])
+            return made
+
+        with self._scope():
+            if self._parts == 1:
+                self.model = GPT2(task.model, task.precision)
+            else:
+                self.model = GPT2InParts(self._parts, task.model, task.precision)
+            self.model(np.zeros((1, task.model.context), np.int32))  # a call creates the variables
+            self._variables = {parameter_name(v): v for v in self.model.trainable_variables}
+            for name, values in inputs.initial_parameters.items():
+                self._variables[name].assign(self._placement.put(values) if self._on_jax else values)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            self.model.compile(make_optimizer(), loss)
+            if self._on_jax:
+                from bench.frameworks.jax_observation import Observer
+
+                self.model.optimizer.build(self.model.trainable_variables)
+                recording = (lambda: make_optimizer(record_diagnostics=True)) if optimizer in MASKED else None
+                look = looking(self.model, tuple(self._variables), self._parts, recording)
+                sizes = {name: values.size for name, values in inputs.initial_parameters.items()}
+                self._observer = Observer(look, sizes)
+
+    def step(self, tokens: npt.NDArray[np.int32], observe: bool = False) -> float:
+        """Trains on one batch.
+
+        Args:
+            tokens: The batch.
+            observe: Whether `observation` will be asked for; see `bench.frameworks.jax_observation.Observer` for what
+                it costs.
+
+        Returns:
+            The loss of the batch before the update, in nats per token.
+
+        Raises:
+            RuntimeError: Keras runs on a backend on which steps cannot be observed.
+        """
+        if not observe:
+            return self._train(tokens)
+        self._check_observable()
+        with self._scope():
+            return self._observer.observe(
+                lambda: self._train(tokens),
+                lambda: _values(self.model.trainable_variables),
+                _values(self.model.trainable_variables),
+                _values(self.model.non_trainable_variables),
+                _values(self.model.optimizer.variables),
+                tokens,
+            )
+
+    def observation(self) -> dict[str, Any]:
+        """What the last observed step did.
+
+        Returns:
+            "gradientNorm", before clipping; "updateNorm", of how far the parameters moved, decay included; "tensors",
+            by parameter name "maskFraction", the part of the coordinates that the mask kept, and "alpha", both None
+            for an optimizer without a mask.
+
+        Raises:
+            RuntimeError: No step was observed, or none can be.
+        """
+        self._check_observable()
+        return self._observer.observation()
 
     def loss(self, tokens: npt.NDArray[np.int32]) -> float:
         """The loss on one batch."""
-        return float(self.model.test_on_batch(tokens[:, :-1], tokens[:, 1:]))
+        with self._scope():
+            parts = [tokens[part :: self._parts] for part in range(self._parts)]
+            return sum(float(self.model.test_on_batch(part[:, :-1], part[:, 1:])) for part in parts) / self._parts
 
     def parameters(self) -> dict[str, npt.NDArray[np.float32]]:
         """The parameters by name."""
         return {name: np.asarray(variable) for name, variable in self._variables.items()}
 
+    def _train(self, tokens: npt.NDArray[np.int32]) -> float:
+        with self._scope():
+            return float(self.model.train_on_batch(tokens[:, :-1], tokens[:, 1:]))
 
-class Table(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that reads the rate of each step, counted from 0, from a table."""
+    def _check_observable(self) -> None:
+        if not self._on_jax:
+            raise RuntimeError("steps are observed on Keras' JAX backend alone; set KERAS_BACKEND=jax")
 
-    def __init__(self, rates: npt.NDArray[np.float32]) -> None:
-        self.rates = rates
+    def _scope(self) -> AbstractContextManager[Any]:
+        scope = ExitStack()
+        if self._on_jax:
+            from bench.frameworks.jax_devices import exact_products
 
-    def __call__(self, step: Any) -> Any:
-        return ops.take(ops.convert_to_tensor(self.rates), ops.cast(step, "int32"))
+            scope.enter_context(self._placement.scope())
+            scope.enter_context(exact_products(self._device, self._precision))
+        return scope
 
-    def get_config(self) -> dict[str, Any]:
-        return {"rates": self.rates.tolist()}
+
+def _values(variables: Sequence[Any]) -> list[Any]:
+    return [variable.value for variable in variables]
 
 
 class OptimizerStep:
@@ -175,18 +194,18 @@ class OptimizerStep:
             )
         import jax
 
-        variables = [keras.Variable(jax.numpy.array(values)) for values in parameters]  # copies, to be donated
-        made = _optimizer(optimizer, learning_rate, hyperparameters)
+        from bench.frameworks.jax_step import JaxStep
+
+        variables = [keras.Variable(values) for values in parameters]
+        made = OPTIMIZERS[optimizer](learning_rate, hyperparameters)
         made.build(variables)
 
         def step(parameters: list[Any], state: list[Any], gradients: Sequence[Any]) -> tuple[Any, Any]:
             return made.stateless_apply(state, gradients, parameters)
 
-        # Donated in the order of the results, as in Keras' own training step: JAX gives each result the first donated
+        # It donates in the order of the results, as Keras' own training step: JAX gives each result the first donated
         # buffer of its type that is left, and in another order XLA would copy every array.
-        self._step = jax.jit(step, donate_argnums=(0, 1))
-        self._parameters = [variable.value for variable in variables]
-        self._state = [variable.value for variable in made.variables]
+        self._step = JaxStep(step, _values(variables), _values(made.variables), True, jax.devices()[0])
 
     @staticmethod
     def gradients(values: Sequence[npt.NDArray[np.float32]]) -> list[Any]:
@@ -197,35 +216,24 @@ class OptimizerStep:
 
     def take(self, gradients: Sequence[Any]) -> None:
         """Gives the gradients of the next step, so that handing them over is no part of its time."""
-        self._gradients = gradients
+        self._step.take(gradients)
 
     def run(self) -> None:
         """One step; returns when it is done."""
-        import jax
+        self._step.run()
 
-        made = self._step(self._parameters, self._state, self._gradients)
-        self._parameters, self._state = jax.block_until_ready(made)
+    def values(self) -> Iterator[npt.NDArray[Any]]:
+        """The parameters."""
+        return self._step.values()
 
     def state_bytes(self) -> int:
         """Bytes that the optimizer keeps from step to step."""
-        return sum(array.nbytes for array in self._state)
+        return self._step.state_bytes()
 
+    def kernels_per_step(self) -> int:
+        """Kernels that a step runs; see `bench.frameworks.jax_step.JaxStep.kernels_per_step`."""
+        return self._step.kernels_per_step()
 
-def _parameter_name(variable: Any) -> str:
-    """The parameter's name in every framework: h.0.ln_1.weight for Keras' gpt2/h_0/ln_1/gamma."""
-    own = {"embeddings": "weight", "gamma": "weight", "beta": "bias", "kernel": "weight", "bias": "bias"}
-    *path, last = variable.path.split("/")[1:]
-    return ".".join([*path, own[last]]).replace("h_", "h.", 1)  # a layer's name may have no dot
-
-
-def _optimizer(
-    name: str, learning_rate: Any, hyperparameters: Hyperparameters, **kwargs: Any
-) -> keras.optimizers.Optimizer:
-    return OPTIMIZERS[name](
-        learning_rate=learning_rate,
-        beta_1=hyperparameters.beta1,
-        beta_2=hyperparameters.beta2,
-        epsilon=hyperparameters.epsilon,
-        weight_decay=hyperparameters.weight_decay,
-        **kwargs,
-    )
+    def transient_bytes(self) -> int | None:
+        """What a step allocates for its own time; see `bench.frameworks.jax_step.JaxStep.transient_bytes`."""
+        return self._step.transient_bytes()

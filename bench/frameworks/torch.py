@@ -1,9 +1,10 @@
-"""GPT-2, a training step and an optimizer step in PyTorch."""
+"""GPT-2 and a training step in PyTorch; the optimizer's step alone is in `bench.frameworks.torch_step`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from alphaadam.torch import AlphaAdam
-from bench.tasks import GPT2Config, Hyperparameters
+from bench.frameworks import torch_parallel
+from bench.frameworks.torch_optimizers import OPTIMIZERS, make_optimizer, masks, record_masks
+from bench.frameworks.torch_step import OptimizerStep
+from bench.tasks import GPT2Config
+from bench.tasks.execution import Execution
 from bench.tasks.inputs import Inputs
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "alphaadam": AlphaAdam,  # as AdamW below in its fastest form, which its defaults choose
-    "adamw": partial(torch.optim.AdamW, fused=True),  # the fastest of PyTorch's own forms
-    "cautious-adamw": partial(AlphaAdam, masking="sync", alpha="count"),
-}
+__all__ = ["GPT2", "OPTIMIZERS", "OptimizerStep", "Training", "versions"]
+
+DEFAULT_EXECUTION = Execution()
 
 
 def versions() -> dict[str, str]:
@@ -99,6 +101,10 @@ class GPT2(nn.Module):
         self.ln_f = nn.LayerNorm(config.width, config.layer_norm_epsilon)
         self.load_state_dict({name: torch.from_numpy(values) for name, values in parameters.items()})
 
+    def products(self) -> list[nn.Module]:
+        """The parts that compute matrix products, but for the head."""
+        return [module for module in self.modules() if isinstance(module, (Attention, MLP))]
+
     def forward(self, tokens: Tensor) -> Tensor:
         """Token ids (batch, length) → logits (batch, length, vocabulary)."""
         x = self.wte(tokens) + self.wpe.weight[: tokens.shape[1]]
@@ -107,18 +113,63 @@ class GPT2(nn.Module):
         return functional.linear(self.ln_f(x), self.wte.weight)
 
 
+class NextTokenLoss(nn.Module):
+    """The mean loss of predicting each token of windows from those before it, in float32.
+
+    Args:
+        model: The model.
+        reduced: Whether matrix products are computed in bfloat16.
+    """
+
+    def __init__(self, model: GPT2, reduced: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.reduced = reduced
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Token ids (batch, context + 1) → the loss, in nats per token."""
+        with torch.autocast(windows.device.type, torch.bfloat16, enabled=self.reduced):
+            logits = self.model(windows[:, :-1])
+        return functional.cross_entropy(logits.float().flatten(0, 1), windows[:, 1:].flatten())
+
+
 class Training:
     """A model in training.
+
+    With several processes each gets the whole batch, computes its part of it, and returns the same figures.
 
     Args:
         inputs: What the task gives.
         optimizer: A key of `OPTIMIZERS`.
         learning_rate: Peak learning rate.
+        execution: Device, compilation, and how a batch is cut and shared.
+
+    Raises:
+        ValueError: The batch cannot be cut in so many parts, or PyTorch does not share a step in this way.
+        RuntimeError: The device or the other processes are not there.
+        ModuleNotFoundError: The optimizer's library is not installed.
     """
 
-    def __init__(self, inputs: Inputs, optimizer: str, learning_rate: float) -> None:
+    def __init__(
+        self, inputs: Inputs, optimizer: str, learning_rate: float, execution: Execution = DEFAULT_EXECUTION
+    ) -> None:
         task = inputs.task
-        self.model = GPT2(task.model, inputs.initial_parameters)
+        self._device = torch_parallel.device_of(execution)
+        self._rank, self._processes = torch_parallel.begin(execution, self._device)
+        self._parts = execution.micro_batches
+        if self._parts < 1 or task.batch_size % (self._processes * self._parts):
+            raise ValueError(
+                f"a batch of {task.batch_size} sequences cannot be cut into {self._parts} equal parts for each of"
+                f" {self._processes} processes; choose a number of micro-batches and processes that divides it"
+            )
+        self.model = GPT2(task.model, inputs.initial_parameters).to(self._device)
+        reduced = task.precision == "bfloat16"
+        loss = NextTokenLoss(self.model, reduced)
+        products = self.model.products()
+        if execution.compile:
+            for module in products if execution.parallel == "fsdp" else (loss,):
+                module.compile()
+        self._loss = torch_parallel.share(loss, products, execution, reduced)
         self._clip_norm = task.clip_norm
         self._rates = iter(inputs.learning_rates(learning_rate).tolist())
         parameters = list(self.model.parameters())
@@ -126,85 +177,73 @@ class Training:
             {"params": [p for p in parameters if p.ndim >= 2]},
             {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
         ]
-        self._optimizer = _optimizer(optimizer, groups, learning_rate, task.hyperparameters)
+        self._optimizer = make_optimizer(optimizer, groups, learning_rate, task.hyperparameters)
+        self._observation: dict[str, Any] | None = None
 
-    def step(self, tokens: npt.NDArray[np.int32]) -> float:
-        """Trains on one batch; returns its loss before the update, in nats per token."""
+    def step(self, tokens: npt.NDArray[np.int32], observe: bool = False) -> float:
+        """Trains on one batch.
+
+        Args:
+            tokens: A batch of `inputs`.
+            observe: Whether to keep what `observation` tells of this step. It costs a copy of the parameters and a
+                byte for each, and changes nothing of the training.
+
+        Returns:
+            The loss of the batch before the update, in nats per token.
+        """
         rate = next(self._rates)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad()
-        loss = self._loss(tokens)
-        loss.backward()
+        parts = self._cut(tokens)
+        loss = torch_parallel.backward(self._loss, (partial(self._loss, part) for part in parts), len(parts))
+        parameters = list(self.model.parameters())
         # Where it clips, PyTorch adds 1e-6 to the norm and the other frameworks do not: at most 1e-6 relative.
-        nn.utils.clip_grad_norm_(self.model.parameters(), self._clip_norm)
+        norm = nn.utils.clip_grad_norm_(parameters, self._clip_norm)
+        before = [p.detach().clone() for p in parameters] if observe else []
+        record_masks(self._optimizer, observe)
         self._optimizer.step()
-        return loss.item()
+        self._observation = self._observed(norm, before) if observe else None
+        return torch_parallel.mean(loss).item()
 
     @torch.no_grad()
     def loss(self, tokens: npt.NDArray[np.int32]) -> float:
         """The loss on one batch."""
-        return self._loss(tokens).item()
+        parts = [self._loss(part) for part in self._cut(tokens)]
+        return torch_parallel.mean(parts[0] if len(parts) == 1 else torch.stack(parts).mean()).item()
+
+    def observation(self) -> dict[str, Any]:
+        """What the last step did.
+
+        Returns:
+            "gradientNorm", the gradient's global norm before clipping; "updateNorm", the global norm of the change
+            of the parameters, decay included; and "tensors", for each parameter by name the part of its coordinates
+            that the mask kept, "maskFraction", and "alpha"; null where the optimizer has no mask.
+
+        Raises:
+            RuntimeError: The last step was not observed.
+        """
+        if self._observation is None:
+            raise RuntimeError("the last step was not observed; take it with step(tokens, observe=True)")
+        return self._observation
 
     def parameters(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The parameters by name."""
-        return {name: p.detach().numpy() for name, p in self.model.named_parameters()}
+        """The parameters by name. Where FSDP shards them, every process must ask."""
+        whole = {name: torch_parallel.whole(p.detach()) for name, p in self.model.named_parameters()}
+        return {name: p.cpu().numpy() for name, p in whole.items()}
 
-    def _loss(self, tokens: npt.NDArray[np.int32]) -> Tensor:
-        batch = torch.from_numpy(tokens).long()
-        return functional.cross_entropy(self.model(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten())
+    def _cut(self, tokens: npt.NDArray[np.int32]) -> Sequence[Tensor]:
+        """This process' part of a batch, in micro-batches."""
+        share = len(tokens) // self._processes
+        own = torch.from_numpy(tokens[self._rank * share :][:share]).to(self._device).long()
+        return own.chunk(self._parts)
 
-
-class OptimizerStep:
-    """The optimizer alone, on tensors of given values.
-
-    Args:
-        optimizer: A key of `OPTIMIZERS`.
-        parameters: Initial values.
-        learning_rate: Learning rate.
-        hyperparameters: The optimizer's other settings.
-    """
-
-    def __init__(
-        self,
-        optimizer: str,
-        parameters: Sequence[npt.NDArray[np.float32]],
-        learning_rate: float,
-        hyperparameters: Hyperparameters,
-    ) -> None:
-        self._parameters = [nn.Parameter(torch.tensor(values)) for values in parameters]
-        self._optimizer = _optimizer(optimizer, self._parameters, learning_rate, hyperparameters)
-
-    @staticmethod
-    def gradients(values: Sequence[npt.NDArray[np.float32]]) -> list[Tensor]:
-        """The framework's arrays for `take`."""
-        return [torch.from_numpy(value) for value in values]
-
-    def take(self, gradients: Sequence[Tensor]) -> None:
-        """Gives the gradients of the next step, so that handing them over is no part of its time."""
-        for parameter, gradient in zip(self._parameters, gradients, strict=True):
-            parameter.grad = gradient
-
-    def run(self) -> None:
-        """One step; returns when it is done."""
-        self._optimizer.step()
-
-    def state_bytes(self) -> int:
-        """Bytes that the optimizer keeps from step to step. PyTorch's optimizers make their state in the first."""
-        if not self._optimizer.state:
-            self.take([torch.zeros_like(parameter) for parameter in self._parameters])
-            self.run()
-        tensors = [value for state in self._optimizer.state.values() for value in state.values()]
-        return sum(tensor.nbytes for tensor in tensors)
-
-
-def _optimizer(
-    name: str, parameters: list, learning_rate: float, hyperparameters: Hyperparameters
-) -> torch.optim.Optimizer:
-    return OPTIMIZERS[name](
-        parameters,
-        lr=learning_rate,
-        betas=(hyperparameters.beta1, hyperparameters.beta2),
-        eps=hyperparameters.epsilon,
-        weight_decay=hyperparameters.weight_decay,
-    )
+    @torch.no_grad()
+    def _observed(self, norm: Tensor, before: list[Tensor]) -> dict[str, Any]:
+        named = dict(self.model.named_parameters())
+        changes = [p - old for p, old in zip(named.values(), before, strict=True)]
+        return {
+            "gradientNorm": torch_parallel.whole(norm).item(),
+            "updateNorm": torch_parallel.whole(nn.utils.get_total_norm(changes)).item(),
+            "tensors": masks(self._optimizer, named),
+        }

@@ -45,6 +45,9 @@ class Task:
         seed: Seed of the initial weights and of the batch order.
         learning_rates: The best peak rate found for each optimizer. A rate belongs to an optimizer rather
             than to the task, so it has no part in the task's digest.
+        data: What the model reads, a key of `bench.tasks.data.DATA`.
+        precision: "float32", or "bfloat16": matrix products in bfloat16; parameters, gradients, optimizer state and
+            the loss stay float32.
     """
 
     name: str
@@ -59,6 +62,8 @@ class Task:
     validation_percents: tuple[int, ...]
     seed: int
     learning_rates: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    data: str = "bible-bytes"
+    precision: str = "float32"
 
     def learning_rate(self, optimizer: str) -> float:
         """The tuned peak learning rate of `optimizer`.
@@ -66,6 +71,11 @@ class Task:
         Raises:
             ValueError: None is known for it.
         """
+        if not self.learning_rates:
+            raise ValueError(
+                f"no learning rate was tuned on {self.name}; name one with --learning-rate, or find it with"
+                f" `python -m bench compare --task {self.name}`"
+            )
         return self.learning_rates[check_name("optimizer for a tuned learning rate", optimizer, self.learning_rates)]
 
     def validation_steps(self) -> dict[int, int]:

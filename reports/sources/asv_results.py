@@ -19,6 +19,7 @@ from asv.util import UserError, load_json
 
 from reports.names import FRAMEWORKS, in_order
 from reports.sources.error import SourceError
+from reports.sources.problems import problem_lines
 
 MISSING = {
     "no result file": "asv wrote no result file of this framework for this commit",
@@ -117,9 +118,10 @@ def load_asv(folder: Path) -> AsvResults:
     results = {name: run[by_framework[name]] if name in by_framework else None for name in frameworks}
 
     folder_of_machine = next(iter(run)).parent
+    newest = max(run.values(), key=_measured)
+    troubles = problem_lines(folder_of_machine, newest.commit_hash)
     machine_info = _load_json(folder_of_machine / "machine.json", Machine.api_version, f"`{ASV_COMMAND}`")
     machine = {"machine": folder_of_machine.name, **{key: str(value) for key, value in machine_info.items()}}
-    newest = max(run.values(), key=_measured)
     return AsvResults(
         tables={name: _table(description, results) for name, description in descriptions.items()},
         units={name: description["unit"] for name, description in descriptions.items()},
@@ -132,7 +134,7 @@ def load_asv(folder: Path) -> AsvResults:
             for name in frameworks
             if name in by_framework
         ],
-        left_out=older + unused + undescribed,
+        left_out=troubles + older + unused + undescribed,
     )
 
 

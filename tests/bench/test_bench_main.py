@@ -1,25 +1,33 @@
 """Tests of the command line, with a trial that trains nothing."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from bench import __main__ as command_line
+from bench import run_commands
+from bench.tasks.execution import Execution
 
 
 @pytest.fixture
 def trials(monkeypatch):
     """The arguments of each trial."""
-    calls = []
 
-    def train(task, framework, optimizer, learning_rate, steps=None, progress=None):
+    class Calls(list):
+        settings = None
+
+    calls = Calls()
+
+    def train(task, framework, optimizer, learning_rate, steps, progress, **settings):
         calls.append((task.name, framework, optimizer, learning_rate, steps))
+        calls.settings = settings
         progress(1, 2, 5.0)
         progress(2, 2, 4.0)
         loss = abs((learning_rate or 1) - 2e-3)
         return {"versions": {}, "divergedAtStep": None, "validation": [{"budgetPercent": 100, "loss": loss}]}
 
-    monkeypatch.setattr(command_line, "train", train)
+    monkeypatch.setattr(run_commands, "train", train)
     return calls
 
 
@@ -40,12 +48,21 @@ def test_run_without_an_output_prints_the_record_alone(trials, capsys):
     assert trials == [("gpt2-nano", "torch", "alphaadam", None, None)]
 
 
-def test_search_writes_the_best_rates(trials, tmp_path, capsys):
-    assert command_line.main(["search", "--optimizers", "adamw,alphaadam", "--output", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == "adamw: 0.002\nalphaadam: 0.002\n"
-    result = json.loads((tmp_path / "search.json").read_text())
-    assert result["bestLearningRate"] == {"adamw": 0.002, "alphaadam": 0.002}
-    assert result["command"].endswith("search --task gpt2-nano --framework torch --optimizers adamw,alphaadam")
+def test_run_hands_on_how_a_trial_is_carried_out(trials):
+    arguments = ["run", "--optimizer", "sgd", "--learning-rate", "1", "--seed", "7", "--data", "owt", "--compile"]
+    command_line.main([*arguments, "--device", "cuda", "--micro-batches", "4", "--parallel", "ddp"])
+    assert trials.settings == {
+        "seed": 7,
+        "data": str(Path("owt").absolute()),
+        "execution": Execution("cuda", True, 4, "ddp"),
+    }
+
+
+def test_of_several_processes_the_first_alone_writes(trials, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert command_line.main(["run", "--output", str(tmp_path / "record.json")]) == 0
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -56,10 +73,6 @@ def test_search_writes_the_best_rates(trials, tmp_path, capsys):
         (["run", "--task", "gpt2"], "invalid choice: 'gpt2' (choose from"),
         (["run", "--learning-rate", "fast"], "'fast' is no finite number > 0"),
         (["run", "--learning-rate", "-1"], "'-1' is no finite number > 0"),
-        (
-            ["search", "--optimizers", "adamw,sgd"],
-            "unknown optimizer 'sgd' (choose from alphaadam, adamw, cautious-adamw)",
-        ),
         ([], "required: command"),
     ],
 )
@@ -75,12 +88,12 @@ def test_an_error_is_one_line_without_a_traceback(monkeypatch, capsys):
     def train(*arguments, **settings):
         raise FileNotFoundError("the text is missing; install it")
 
-    monkeypatch.setattr(command_line, "train", train)
+    monkeypatch.setattr(run_commands, "train", train)
     assert command_line.main(["run"]) == 1
     assert capsys.readouterr().err == "python -m bench run: the text is missing; install it\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["search", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["compare", "--help"]])
 def test_help_is_there(arguments, capsys):
     with pytest.raises(SystemExit) as exit:
         command_line.main(arguments)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from bench.tasks import GPT2Config, Hyperparameters, get_task
-from bench.tasks.inputs import Inputs
+from bench.tasks.data import of_text
+from bench.tasks.inputs import Inputs, make_inputs
+from bench.tasks.text import bible_text
 
 TASK = get_task("gpt2-nano")
-TEXT = bytes(range(256)) * 20
+DATA = of_text(bytes(range(256)) * 20)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def test_the_initial_parameters_are_gpt2s(inputs):
 
 
 def test_training_batches_come_from_the_training_text_and_differ(inputs):
-    text = np.frombuffer(inputs._text, np.uint8)
+    text = np.frombuffer(bible_text(), np.uint8)
     training_text = text[: int(0.9 * len(text))].tobytes()
     first, second = inputs.training_batch(0), inputs.training_batch(1)
     assert first.shape == (TASK.batch_size, TASK.model.context + 1)
@@ -43,7 +45,7 @@ def test_training_batches_come_from_the_training_text_and_differ(inputs):
 
 
 def test_validation_batches_come_from_the_rest_of_the_text(inputs):
-    text = np.frombuffer(inputs._text, np.uint8)
+    text = np.frombuffer(bible_text(), np.uint8)
     rest = text[int(0.9 * len(text)) :].tobytes()
     batches = inputs.validation_batches()
     assert len(batches) == TASK.validation_batches
@@ -80,10 +82,39 @@ def test_every_setting_but_the_tuned_rates_changes_the_digest():
         "validation_batches": 3,
         "validation_percents": (50, 100),
         "seed": 1,
+        "data": "bin",
+        "precision": "bfloat16",
     }
     assert set(changes) == {field.name for field in dataclasses.fields(small)} - {"learning_rates"}
-    digests = [Inputs(dataclasses.replace(small, **{name: value}), TEXT).digest() for name, value in changes.items()]
-    original = Inputs(small, TEXT).digest()
+    digests = [Inputs(dataclasses.replace(small, **{name: value}), DATA).digest() for name, value in changes.items()]
+    original = Inputs(small, DATA).digest()
     assert len({original, *digests}) == 1 + len(changes)
-    assert Inputs(small, TEXT[:-1]).digest() != original
-    assert Inputs(dataclasses.replace(small, learning_rates={}), TEXT).digest() == original
+    assert Inputs(small, of_text(bytes(range(256)) * 20 + b"!")).digest() != original
+    assert Inputs(dataclasses.replace(small, learning_rates={}), DATA).digest() == original
+
+
+def test_batches_of_another_seed_are_others_and_those_of_validation_are_not():
+    other = Inputs(dataclasses.replace(TASK, seed=7), DATA)
+    inputs = Inputs(TASK, DATA)
+    assert (other.training_batch(0) != inputs.training_batch(0)).any()
+    np.testing.assert_array_equal(other.validation_batches(), inputs.validation_batches())
+    name = "wte.weight"
+    assert (other.initial_parameters[name] != inputs.initial_parameters[name]).any()
+
+
+def test_tokens_outside_the_vocabulary_are_refused():
+    task = dataclasses.replace(TASK, model=dataclasses.replace(TASK.model, vocabulary=255))
+    with pytest.raises(ValueError, match="has the token 255, and gpt2-nano a vocabulary of 255"):
+        Inputs(task, DATA)
+
+
+def test_data_shorter_than_a_window_is_refused():
+    # 1280 bytes leave 128 for validation, and a window has 129.
+    with pytest.raises(ValueError, match="has 128 tokens for validation, and gpt2-nano reads windows of 129"):
+        Inputs(TASK, of_text(bytes(range(256)) * 5))
+    Inputs(TASK, of_text(bytes(range(129)) * 10))
+
+
+def test_a_folder_for_a_task_that_reads_none_is_refused():
+    with pytest.raises(ValueError, match="--data here has no meaning here: the task reads the bytes of the King James"):
+        make_inputs(TASK, "here")

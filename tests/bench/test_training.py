@@ -18,16 +18,21 @@ def losses(monkeypatch):
     losses = [5.0 - 0.1 * step for step in range(10)]
 
     class Training:
-        def __init__(self, inputs, optimizer, learning_rate):
+        def __init__(self, inputs, optimizer, learning_rate, execution):
             self.steps, self.validated = 0, 0
 
-        def step(self, tokens):
+        def step(self, tokens, observe=False):
+            self.observed = observe
             self.steps += 1
             return losses[self.steps - 1]
 
         def loss(self, tokens):
             self.validated += 1
             return 2.0 - self.validated % 2
+
+        def observation(self):
+            assert self.observed
+            return {"gradientNorm": float(self.steps)}
 
     module = SimpleNamespace(Training=Training, versions=lambda: {"stand-in": "1"})
     monkeypatch.setattr(training, "load_framework", lambda name: module)
@@ -58,6 +63,26 @@ def test_fewer_steps_are_the_beginning_of_the_whole_trial(losses):
     assert [point["budgetPercent"] for point in record["validation"]] == [20, 40]
 
 
+def test_events_tell_of_each_step_and_validation_as_they_happen(losses):
+    events = []
+    training.train(TASK, "torch", "adamw", 1e-3, every=4, validation_percents=(30, 35, 100), event=events.append)
+    steps = [event for event in events if event["kind"] == "step"]
+    assert [event["loss"] for event in steps] == losses
+    assert [event["lr"] for event in steps[:2]] == pytest.approx([5e-4, 1e-3])
+    assert {event["step"]: event["gradientNorm"] for event in steps if "gradientNorm" in event} == {1: 1, 4: 4, 8: 8}
+    # 30 % and 35 % of 10 steps are the same step.
+    validated = [(event["budgetPercent"], event["step"]) for event in events if event["kind"] == "validation"]
+    assert validated == [(30, 3), (35, 3), (100, 10)]
+    assert [event["kind"] for event in events][2:5] == ["step", "validation", "validation"]
+
+
+def test_another_seed_is_named_beside_the_digest_of_the_task(losses):
+    own = training.train(TASK, "torch", "adamw", 1e-3)
+    other = training.train(TASK, "torch", "adamw", 1e-3, seed=1)
+    assert (own["seed"], other["seed"]) == (TASK.seed, 1)
+    assert own["taskDigest"] == other["taskDigest"]
+
+
 def test_a_trial_ends_where_it_diverges(losses):
     losses[6] = math.nan
     record = training.train(TASK, "torch", "adamw", 1e-3)
@@ -73,6 +98,8 @@ def test_a_trial_ends_where_it_diverges(losses):
         ({"learning_rate": 0.0}, "learning rate 0.0 is invalid; give a finite number > 0"),
         ({"learning_rate": math.inf}, "learning rate inf is invalid"),
         ({"steps": 0}, "0 steps are not possible; gpt2-nano has 1 to 10"),
+        ({"every": 0}, "every 0 steps is not possible"),
+        ({"directions": True}, "directions are measured with PyTorch, at observed steps"),
         ({"steps": 11}, "11 steps are not possible; gpt2-nano has 1 to 10"),
     ],
 )
