@@ -50,7 +50,7 @@ def serve(requests: TextIO, answers: TextIO, load: Callable[[], Any]) -> None:
     state: dict[str, Any] = {}
     for line in requests:
         try:
-            answer = {"seconds": _seconds(json.loads(line), state, load)}
+            answer: dict[str, Any] = {"seconds": _seconds(json.loads(line), state, load)}
         except Exception:
             answer = {"error": traceback.format_exc()}
         answers.write(json.dumps(answer) + "\n")
