@@ -108,7 +108,7 @@ class Outcome(Trained):
 
     @tracked(unit="steps", version="1")
     def track_steps_to_target(self, digest: str, optimizer: str) -> float:
-        """Steps to the target loss, the median of tuned AdamW's runs at 80 % of the budget; budget + 1 if not reached."""
+        """Steps to the target loss, the median of tuned AdamW's runs at 80 % of the budget; else the budget + 1."""
         from bench.tasks import get_task
         from bench.tasks.gpt2_nano import TARGET_LOSS
 

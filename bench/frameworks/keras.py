@@ -82,7 +82,7 @@ class Training:
             self.model(np.zeros((1, task.model.context), np.int32))  # a call creates the variables
             self._variables = {parameter_name(v): v for v in self.model.trainable_variables}
             for name, values in inputs.initial_parameters.items():
-                self._variables[name].assign(self._placement.put(values) if self._on_jax else values)
+                self._variables[name].assign(values)
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             self.model.compile(make_optimizer(), loss)
             if self._on_jax:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
-import numpy as np
-import numpy.typing as npt
 
 from bench.frameworks.jax_devices import check_parallel, check_parts, devices_of_kind, mean_over_parts
 from bench.frameworks.jax_observation import Figures, figures
@@ -44,12 +42,12 @@ class Placement:
         check_parts(batch_size, execution.micro_batches, len(devices) if self._distribution else 1)
 
     def scope(self) -> AbstractContextManager[Any]:
-        """Variables that are made in it, and batches that are trained on in it, lie where they should."""
-        return nullcontext() if self._distribution is None else self._distribution.scope()
+        """Variables that are made in it, and batches that are trained on in it, lie where they should.
 
-    def put(self, values: npt.NDArray[np.float32]) -> Any:
-        """A variable's value; what is computed from it stays on its device."""
-        return values if self._distribution else jax.device_put(values, self._device, may_alias=False)
+        Variables are not bound to their one device: JAX binds all that a function makes to the device of any array that
+        is bound to one, so the second step would meet other types of arrays than the first, and be compiled anew.
+        """
+        return jax.default_device(self._device) if self._distribution is None else self._distribution.scope()
 
 
 class GPT2InParts(GPT2):

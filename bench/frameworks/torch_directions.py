@@ -10,8 +10,8 @@ correlation* is the first-order term without its scale, the cosine -∇f(θ)ᵀv
 0 for one across the gradient, negative for one that goes uphill. The paper's definitions 3.1 and 3.2 may be scaled
 otherwise; "batchGradientNorm" and "updateNorm" stand beside both, so that the two terms follow from them.
 
-All are taken at θ_{t-1} on one fixed batch, without autocast, so that they can be compared from step to step and between
-optimizers. Δ is the whole change of the parameters, weight decay included.
+All are taken at θ_{t-1} on one fixed batch, without autocast, so that they can be compared from step to step and
+between optimizers. Δ is the whole change of the parameters, weight decay included.
 """
 
 from __future__ import annotations

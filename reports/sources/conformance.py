@@ -73,7 +73,8 @@ def _conformance(data: dict) -> Conformance:
         ulp = {quantity: float(value) for quantity, value in result["largestUlp"].items()}
         verdict = [result["adapter"], result["outcome"], str(result["message"])]
         rows.append([*case, *verdict, ulp, list(result.get("notReported", ()))])
-    table = pd.DataFrame(rows, columns=columns)
+    # As objects: pandas with pyarrow would keep them in UTF-8, in which half of a surrogate pair has no bytes.
+    table = pd.DataFrame(rows, columns=columns, dtype=object)
     repeated = table[table.duplicated([*CASE, "adapter"])]
     if len(repeated):
         raise ValueError(f"{repeated.iloc[0]['id']} has more than one result of {repeated.iloc[0]['adapter']}")

@@ -1,5 +1,6 @@
 """Tests of the asv benchmarks and of asv.conf.json."""
 
+import dataclasses
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import pytest
 from bench import convergence, device, fresh, memory, stability, throughput, training_steps
 from bench.names import FRAMEWORKS, OPTIMIZERS
 from bench.paired import MIN_ROUNDS, shapes_of
-from bench.tasks import MODELS, get_task
+from bench.tasks import MODELS, GPT2Config, get_task
 
 ROOT = Path(convergence.__file__).parents[1]
 
@@ -208,6 +209,9 @@ def test_training_steps_are_measured_once_for_all_optimizers(monkeypatch, tmp_pa
 
 def test_training_steps_of_all_optimizers_are_timed_in_turn(monkeypatch):
     monkeypatch.setattr("bench.training_steps.SECONDS", 0.0)
+    model = GPT2Config(layers=1, width=16, heads=2, context=16, vocabulary=256)
+    tiny = dataclasses.replace(get_task(training_steps.TASK), model=model, batch_size=4)
+    monkeypatch.setattr("bench.training_steps.get_task", lambda name: tiny)
     seconds = training_steps.measure_training_steps("torch", ["alphaadam", "adamw"])
     assert set(seconds) == {"alphaadam", "adamw"}
     assert {len(rounds) for rounds in seconds.values()} == {MIN_ROUNDS}
@@ -224,9 +228,17 @@ def test_the_first_step_and_the_import_are_timed_in_fresh_processes(tmp_path, mo
         fresh.median_import_seconds("toy", 2)
 
 
-def test_a_first_step_compiles_with_empty_caches(monkeypatch):
-    step = fresh.median_first_step_seconds("torch", "alphaadam", 1)
-    assert step > fresh.median_first_step_seconds("torch", "adamw", 1)  # Numba compiles for the one only
+def test_a_fresh_process_has_empty_caches(monkeypatch, tmp_path):
+    for name in fresh.CACHES:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "compiled").touch()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    count = "from pathlib import Path; import os; print(sum(len([*Path(os.environ[n]).glob('*')]) for n in {names!r}))"
+    assert fresh._seconds(count.format(names=fresh.CACHES)) == 0
+
+
+def test_a_first_step_is_timed_in_a_fresh_process():
+    assert 0 < fresh.median_first_step_seconds("torch", "adamw", 1) < 60  # AlphaAdam's would compile for ten seconds
 
 
 def test_pytorch_counts_operators_and_transient_bytes(monkeypatch):

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-import bench.tasks
+import bench
 from bench.names import OPTIMIZERS
 from bench.records import read_json
 from bench.tasks import MODELS, get_task, parameter_shapes
+from bench.tasks.gpt2_nano import TARGET_LOSS
 from bench.tasks.inputs import Inputs
 
 TASK = get_task("gpt2-nano")
-SEARCH = read_json(Path(bench.tasks.__file__).with_name("gpt2_nano_search.json"))
+COMPARISON = read_json(Path(bench.__file__).with_name("results") / "compare/gpt2-nano-torch/comparison.json")
 
 # Results are compared with one another by this digest. If it is another one, the task is another one: give it
 # another name, and search its learning rates.
@@ -39,27 +40,22 @@ def test_validation_is_measured_at_the_percentages_of_the_budget():
     assert TASK.validation_steps() == {20: 72, 40: 144, 60: 216, 100: 360}
 
 
-def test_the_search_was_made_on_this_task():
-    assert SEARCH["taskDigest"] == DIGEST
+def test_the_comparison_was_made_on_this_task():
+    assert COMPARISON["taskDigest"] == DIGEST
+    assert set(OPTIMIZERS) <= set(COMPARISON["optimizers"]) == set(TASK.learning_rates)
+    assert COMPARISON["target"]["loss"] == TARGET_LOSS
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", COMPARISON["optimizers"])
 def test_the_tuned_rate_is_the_best_of_the_search_and_not_at_its_edge(optimizer):
-    losses = {
-        trial["learningRate"]: trial["finalValidationLoss"]
-        for trial in SEARCH["trials"]
-        if trial["optimizer"] == optimizer and trial["finalValidationLoss"] is not None
+    grid = {
+        point["learningRate"]: math.inf if point["finalValidationLoss"] is None else point["finalValidationLoss"]
+        for point in COMPARISON["optimizers"][optimizer]["search"]["grid"]
     }
-    diverged = [
-        trial["learningRate"]
-        for trial in SEARCH["trials"]
-        if trial["optimizer"] == optimizer and trial["finalValidationLoss"] is None
-    ]
-    best = min(losses, key=losses.get)
-    grid = sorted([*losses, *diverged])
-    assert TASK.learning_rate(optimizer) == best == SEARCH["bestLearningRate"][optimizer]
-    assert grid[0] < best < grid[-1]
-    assert all(b == 2 * a for a, b in itertools.pairwise(grid))
+    best = min(grid, key=grid.get)
+    assert TASK.learning_rate(optimizer) == best
+    assert min(grid) < best < max(grid)
+    assert all(b == pytest.approx(2 * a) for a, b in itertools.pairwise(sorted(grid)))
 
 
 def test_an_optimizer_without_a_tuned_rate_is_refused():

@@ -1,15 +1,14 @@
 """Training in Keras on JAX: parts of a batch, bfloat16, observation, several devices."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+import logging
+from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 
 from bench.frameworks import keras as training  # chooses JAX where nothing else is chosen
+from bench.frameworks.keras_on_jax import loss_and_gradients
 from bench.tasks import Hyperparameters, parameter_shapes
 from bench.tasks.execution import Execution
 from tests.bench import xla_training as tiny
@@ -19,7 +18,12 @@ if keras.backend.backend() != "jax":
     pytest.skip("another backend was chosen", allow_module_level=True)
 
 RATE = 1e-3
-ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_quickly():
+    with tiny.compiling():
+        yield
 
 
 def make(optimizer="alphaadam", given=None, **execution):
@@ -30,23 +34,31 @@ def values(variables):
     return [variable.value for variable in variables]
 
 
-@pytest.mark.parametrize("name", training.OPTIMIZERS)
-def test_every_optimizer_trains_and_can_be_observed(name):
-    given = tiny.inputs()
-    made = make(name, given)
-    losses = tiny.train(made, given, 3, observe=True)
-    assert np.isfinite(losses).all()
-    assert len(set(losses)) == len(losses)
-    observation = made.observation()
-    assert list(observation["tensors"]) == list(made.parameters())
-    assert {*observation["tensors"]} == {*parameter_shapes(tiny.MODEL)}
-    assert observation["updateNorm"] > 0
-    for found in observation["tensors"].values():
-        if name in training.MASKED:
-            assert 0 < found["maskFraction"] <= 1
-            assert found["alpha"] == 1 if name in ("adamw-sm", "adamw-am") else found["alpha"] >= 1
-        else:
-            assert found == {"maskFraction": None, "alpha": None}
+@pytest.fixture(scope="module")
+def runs():
+    """AlphaAdam's plain steps, and from the same start observed ones, by one program."""
+    given = tiny.inputs(clip_norm=0.5)
+    made = make(given=given, micro_batches=2)
+    variables = [*made.model.trainable_variables, *made.model.optimizer.variables]
+    begin = [np.array(variable) for variable in variables]
+    found = SimpleNamespace(given=given, plain=tiny.train(made, given))
+    found.plain_end = [np.array(variable) for variable in variables]
+    for variable, value in zip(variables, begin, strict=True):
+        variable.assign(value)
+    found.observed, found.steps = tiny.train_observed(made, given)
+    found.observed_end = [np.array(variable) for variable in variables]
+    found.loss = made.loss(given.validation_batches()[0])
+    return found
+
+
+@pytest.fixture(scope="module")
+def linear():
+    """SGD without clipping, which is linear in the gradient, on whole batches and on batches in parts."""
+    given = tiny.inputs(clip_norm=1e9)
+    whole, cut = make("sgd", given), make("sgd", given, micro_batches=4)
+    return SimpleNamespace(
+        given=given, whole=whole, cut=cut, whole_losses=tiny.train(whole, given), cut_losses=tiny.train(cut, given)
+    )
 
 
 def run_steps(optimizer, hyperparameters):
@@ -58,6 +70,30 @@ def run_steps(optimizer, hyperparameters):
         step.take(step.gradients([gradient]))
         step.run()
     return begin.astype(np.float64), gradients, next(step.values())
+
+
+def test_every_optimizer_takes_steps_of_its_own():
+    ends = {name: run_steps(name, Hyperparameters()) for name in training.OPTIMIZERS}
+    for begin, _, end in ends.values():
+        assert np.isfinite(end).all()
+        # Three steps of about RATE, an alpha of 2 and SGD's momentum among them.
+        assert RATE / 10 < np.abs(end - begin).mean() < 10 * RATE
+    assert len({end.tobytes() for _, _, end in ends.values()}) == len(training.OPTIMIZERS)
+    for name in training.OPTIMIZERS:
+        optimizer = make(name).model.optimizer  # with a schedule, and with exceptions from weight decay
+        assert optimizer.global_clipnorm == tiny.TASK.clip_norm
+
+
+def test_every_mask_can_be_read():
+    generator = np.random.default_rng(0)
+    for name, factory in training.MASKED.items():
+        variable = keras.Variable(np.ones(1000))
+        optimizer = factory(RATE, Hyperparameters(), record_diagnostics=True)
+        for _ in range(2):
+            optimizer.apply([keras.ops.convert_to_tensor(generator.standard_normal(1000), "float32")], [variable])
+        alpha, mask = optimizer.diagnostics(variable)
+        assert 0.4 < np.mean(mask) < 0.9, name  # signs are random, and those of m follow those of g
+        assert float(alpha) == 1 if name in ("adamw-sm", "adamw-am") else float(alpha) > 1, name
 
 
 def test_sgd_has_momentum_and_decays_beside_it():
@@ -79,74 +115,56 @@ def test_lion_has_its_own_betas():
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)  # as above; another sign would be 2e-3 off
 
 
-def test_parts_of_a_batch_are_one_batch():
-    # SGD without clipping is linear in the gradient: a sum in the place of the mean would show. So would a schedule
-    # that counts parts.
-    given = tiny.inputs(clip_norm=1e9)
-    whole, cut = make("sgd", given), make("sgd", given, micro_batches=4)
-    # Sums of a few thousand float32 terms in another order.
-    np.testing.assert_allclose(tiny.train(cut, given), tiny.train(whole, given), rtol=1e-6)
-    assert int(cut.model.optimizer.iterations) == 4
-    batch = given.validation_batches()[0]
-    assert cut.loss(batch) == pytest.approx(whole.loss(batch), rel=1e-6)
-    for name, expected in whole.parameters().items():
+def test_parts_of_a_batch_are_one_batch(linear):
+    # A sum in the place of the mean would show, and so would a schedule that counts parts. Sums of a few thousand
+    # float32 terms in another order.
+    np.testing.assert_allclose(linear.cut_losses, linear.whole_losses, rtol=1e-6)
+    assert int(linear.cut.model.optimizer.iterations) == 4
+    batch = linear.given.validation_batches()[0]
+    assert linear.cut.loss(batch) == pytest.approx(linear.whole.loss(batch), rel=1e-6)
+    found = linear.cut.parameters()
+    for name, expected in linear.whole.parameters().items():
         # Moves are up to 1e-2, their gradients rounded to about 1e-6 of that.
-        np.testing.assert_allclose(cut.parameters()[name], expected, rtol=0, atol=2e-7, err_msg=name)
+        np.testing.assert_allclose(found[name], expected, rtol=0, atol=2e-7, err_msg=name)
 
 
-def test_in_bfloat16_products_are_and_the_rest_is_not():
-    import jax
-
-    from bench.frameworks.keras_on_jax import loss_and_gradients
-
-    model = make("sgd", tiny.inputs(precision="bfloat16")).model
-    tokens = tiny.inputs().training_batch(0)
-    traced = jax.make_jaxpr(lambda *arguments: loss_and_gradients(model, 2, *arguments))(
-        values(model.trainable_variables), values(model.non_trainable_variables), tokens
+def test_in_bfloat16_products_are_and_the_rest_is_not(linear, caplog):
+    given = tiny.inputs(clip_norm=1e9, precision="bfloat16")
+    made = make("sgd", given, micro_batches=4)
+    model = made.model
+    traced = jax.make_jaxpr(lambda *arguments: loss_and_gradients(model, 4, *arguments))(
+        values(model.trainable_variables), values(model.non_trainable_variables), given.training_batch(0)
     )
     tiny.assert_products_are_bfloat16_and_the_rest_is_not(traced.jaxpr)
     assert {str(array.dtype) for array in traced.out_avals} == {"float32"}  # loss and gradients
+    with jax.log_compiles(), caplog.at_level(logging.WARNING, "jax"):
+        losses = tiny.train(made, given)
+    # Once for all steps, though Keras has made the first step's variables and that step the second's.
+    assert sum("Compiling jit(train_step)" in message for message in caplog.messages) == 1
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
-
-
-def test_a_loss_curve_in_bfloat16_is_near_that_in_float32():
-    exact, rounded = tiny.inputs(), tiny.inputs(precision="bfloat16")
-    wanted = tiny.train(make("adamw", exact), exact)
-    found = tiny.train(make("adamw", rounded), rounded)
     # A factor rounded to 8 bits is up to 2^-9 off, and the loss is a mean over 256 tokens, whose roundings are
     # independent; float32 alone would be 1e-7 off.
-    difference = np.abs(np.array(found) / wanted - 1)
+    difference = np.abs(np.array(losses) / linear.whole_losses - 1)
     assert 1e-6 < difference.max() < 2**-9
 
 
-@pytest.mark.parametrize(("optimizer", "parts"), [("alphaadam", 1), ("adamw", 2)])
-def test_observing_changes_nothing(optimizer, parts):
-    given = tiny.inputs()
-    plain, observed = (make(optimizer, given, micro_batches=parts) for _ in range(2))
-    losses = [observed.step(given.training_batch(step), observe=step % 2 == 1) for step in range(4)]
-    assert losses == tiny.train(plain, given)
-    tiny.assert_same_parameters(observed, plain)
-    for one, other in zip(observed.model.optimizer.variables, plain.model.optimizer.variables, strict=True):
+def test_observing_changes_nothing(runs):
+    assert runs.observed == runs.plain
+    for one, other in zip(runs.observed_end, runs.plain_end, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_observed_figures_are_those_of_jax_and_optax():
-    from bench.frameworks.jax import Training
+def test_observed_figures_are_those_of_the_step(runs):
+    tiny.assert_figures_of_alphaadam(runs.given, runs.steps)
 
-    given = tiny.inputs(clip_norm=0.5)
-    made, reference = make("alphaadam", given), Training(given, "alphaadam", RATE)
-    tiny.train(made, given, 3, observe=True)
-    tiny.train(reference, given, 3, observe=True)
-    found, wanted = made.observation(), reference.observation()
-    # Sums of 3e4 squares in float32, after two steps whose masks differ in a few coordinates.
-    for name in ("gradientNorm", "updateNorm"):
-        assert found[name] == pytest.approx(wanted[name], rel=1e-3)
-    for name, expected in wanted["tensors"].items():
-        if name.endswith(".weight") and "ln" not in name:  # a tenth of a vector is three coordinates
-            seen = found["tensors"][name]
-            assert seen["maskFraction"] == pytest.approx(expected["maskFraction"], abs=5e-3), name
-            assert seen["alpha"] == pytest.approx(expected["alpha"], rel=5e-3), name
-    assert found["tensors"]["wte.weight"]["maskFraction"] < 0.99
+
+def test_without_a_mask_the_norms_alone_are_observed(linear):
+    linear.whole.step(linear.given.training_batch(4), observe=True)
+    observation = linear.whole.observation()
+    assert observation["gradientNorm"] > 0
+    assert observation["updateNorm"] > 0
+    nothing = {"maskFraction": None, "alpha": None}
+    assert observation["tensors"] == dict.fromkeys(parameter_shapes(tiny.MODEL), nothing)
 
 
 def test_nothing_observed_is_an_error():
@@ -171,9 +189,10 @@ def test_a_step_tells_its_kernels_and_memory():
     def measured(tensors):
         return training.OptimizerStep("alphaadam", [np.ones((64, 32), np.float32)] * tensors, RATE, Hyperparameters())
 
-    one, two = measured(1), measured(2)
-    assert 0 < one.kernels_per_step() < two.kernels_per_step()
-    assert 0 < one.transient_bytes() < two.transient_bytes() < 2 * 64 * 32 * 4
+    with tiny.compiling(quickly=False):
+        one, two = measured(1), measured(2)
+        assert 0 < one.kernels_per_step() < two.kernels_per_step()
+        assert 0 < one.transient_bytes() < two.transient_bytes() < 2 * 64 * 32 * 4
 
 
 DISTRIBUTED = """
@@ -182,46 +201,30 @@ from bench.frameworks.keras import Training
 from bench.tasks.execution import Execution
 from tests.bench import xla_training as tiny
 
-given = tiny.inputs()
-found = {}
-for name, execution in {
-    "one": {}, "eight": {"parallel": "sharded"}, "eight, in parts": {"parallel": "sharded", "micro_batches": 2}
-}.items():
-    made = Training(given, "alphaadam", 1e-3, Execution(**execution))
-    losses = tiny.train(made, given, 3, observe=True)
-    variables = [*made.model.trainable_variables, *made.model.optimizer.variables]
-    found[name] = {
-        "losses": losses,
-        "loss": made.loss(given.validation_batches()[0]),
-        "alpha": made.observation()["tensors"]["h.0.mlp.c_fc.weight"]["alpha"],
-        "devices": sorted({len(variable.value.devices()) for variable in variables}),
-    }
-print(json.dumps(found))
+given = tiny.inputs(clip_norm=0.5)
+with tiny.compiling():
+    made = Training(given, "alphaadam", 1e-3, Execution(parallel="sharded", micro_batches=2))
+    losses, steps = tiny.train_observed(made, given)
+    loss = made.loss(given.validation_batches()[0])
+variables = [*made.model.trainable_variables, *made.model.optimizer.variables]
+print(json.dumps({
+    "losses": losses,
+    "loss": loss,
+    "observation": steps[-1][-1],
+    "devices": sorted({len(variable.value.devices()) for variable in variables}),
+}))
 """
 
 
-def test_devices_that_share_batches_train_as_one():
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8".strip()
-    result = subprocess.run(
-        [sys.executable, "-c", DISTRIBUTED],
-        cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stderr
-    found = json.loads(result.stdout)
-    one = found.pop("one")
-    assert one["devices"] == [1]
-    for eight in found.values():
-        assert eight["devices"] == [8]
-        # Gradients are sums in another order, 1e-6 off; where that turns the sign of a coordinate near zero, AlphaAdam
-        # moves it by up to the learning rate more or less.
-        np.testing.assert_allclose(eight["losses"], one["losses"], rtol=1e-5)
-        assert eight["loss"] == pytest.approx(one["loss"], rel=1e-5)
-        assert eight["alpha"] == pytest.approx(one["alpha"], rel=2e-3)
+def test_devices_that_share_batches_train_as_one(runs):
+    eight = tiny.run_on_eight_devices(DISTRIBUTED)
+    assert eight["devices"] == [8]
+    # Gradients are sums in another order, 1e-6 off; where that turns the sign of a coordinate near zero, AlphaAdam
+    # moves it by up to the learning rate more or less.
+    np.testing.assert_allclose(eight["losses"], runs.observed, rtol=1e-5)
+    assert eight["loss"] == pytest.approx(runs.loss, rel=1e-5)
+    found, expected = (seen["tensors"]["h.0.mlp.c_fc.weight"] for seen in (eight["observation"], runs.steps[-1][-1]))
+    assert found["alpha"] == pytest.approx(expected["alpha"], rel=2e-3)
 
 
 def test_other_backends_say_what_they_cannot_do(monkeypatch):

@@ -1,0 +1,69 @@
+"""The tables in the documentation are those of the results that are kept in the project."""
+
+from pathlib import Path
+
+from bench import power
+from bench.compare_report import table
+from bench.power import KINDS, OURS
+from bench.records import read_json
+from bench.trials import read_record
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "bench/results"
+COMPARISON = RESULTS / "compare/gpt2-nano-torch"
+
+
+def block(page, command):
+    """What stands under a command in a page, up to the next paragraph that is no part of it."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return text.split(f"<!-- python -m bench {command} -->\n", 1)[1]
+
+
+def test_the_power_experiment():
+    content = read_json(RESULTS / "power-cpu.json")
+    assert block("tracking.md", "power --table bench/results/power-cpu.json").startswith(power.render(content))
+
+
+def test_the_power_experiment_is_large_enough_and_its_words_follow_from_its_figures():
+    from bench.verdicts import FASTER, LEVEL, SLOWER, SMALLEST, UNCHANGED
+
+    comparisons = [made for made in read_json(RESULTS / "power-cpu.json")["comparisons"] if made["method"] == OURS]
+    assert {made["kind"] for made in comparisons} == set(KINDS)
+    cases = [
+        (made["kind"] == "planted" and power.is_planted(case), case) for made in comparisons for case in made["cases"]
+    ]
+    assert sum(not planted for planted, _ in cases) >= 300
+    assert sum(planted for planted, _ in cases) >= 60
+    for _, case in cases:
+        changed = case["p"] <= LEVEL and not 1 / (1 + SMALLEST) < case["ratio"] < 1 + SMALLEST
+        assert case["word"] == ((SLOWER if case["ratio"] > 1 else FASTER) if changed else UNCHANGED)
+
+
+def test_the_comparison():
+    content = read_json(COMPARISON / "comparison.json")
+    command = "compare --table bench/results/compare/gpt2-nano-torch"
+    assert block("comparing.md", command).startswith(table(content))
+
+
+def test_the_comparisons_records_are_kept_and_say_the_same():
+    content = read_json(COMPARISON / "comparison.json")
+    records = [read_record(path) for path in sorted(COMPARISON.glob("*.jsonl"))]
+    losses = {
+        (header["optimizer"], header["learningRate"], header["seed"]): record["validation"][-1]["loss"]
+        for record in records
+        if record["footer"]["outcome"] == "finished" and (header := record["header"])
+    }
+    assert all(record["header"]["taskDigest"] == content["taskDigest"] for record in records)
+    searched = found = 0
+    for optimizer, of_one in content["optimizers"].items():
+        for point in of_one["search"]["grid"]:
+            if point["finalValidationLoss"] is not None:
+                searched += 1
+                assert losses[optimizer, point["learningRate"], content["searchSeed"]] == point["finalValidationLoss"]
+        for seed in of_one["final"]:
+            found += 1
+            assert losses[optimizer, of_one["search"]["bestLearningRate"], seed["seed"]] == seed["loss"]["100"]
+    assert len(losses) == searched + found
+    assert len(content["optimizers"]) >= 5
+    assert min(len(of_one["search"]["grid"]) for of_one in content["optimizers"].values()) >= 5
+    assert len(content["finalSeeds"]) >= 5
