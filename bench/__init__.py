@@ -1,9 +1,9 @@
 """How good the optimizers are: fixed training tasks and benchmarks, in each framework.
 
-The folder is two things at once. It is asv's ``benchmark_dir``: `throughput`, `memory` and
-`convergence` hold the benchmarks. And it is a package of its own: ``python -m bench`` runs the same
-tasks outside asv, and times the optimizer's step in PyTorch in detail (`speed` and what begins with it); what the
-documentation quotes of that is kept in ``bench/results``.
+The folder is two things at once. It is asv's ``benchmark_dir``: `throughput`, `timed`, `memory`, `startup`,
+`convergence` and `stability` hold the benchmarks. And it is a package of its own, ``python -m bench``: a folder for
+each of its larger commands (`compare`, `track`, `changes`, `speed`, `prepare`, `gpu`), the fixed tasks in `tasks`, and
+what the documentation quotes in ``bench/results``.
 
 asv imports every module of this package in an environment that has one framework only. Therefore
 ``bench/frameworks`` has no ``__init__.py``: asv's discovery does not walk into namespace packages, and a

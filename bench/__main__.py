@@ -10,14 +10,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench.changes_commands import add_commands as add_changes_commands
-from bench.compare_commands import add_commands as add_compare_commands
-from bench.gpu_commands import add_commands as add_gpu_commands
-from bench.merge_commands import add_commands as add_merge_commands
-from bench.prepare_commands import add_commands as add_prepare_commands
+from bench.changes.commands import add_commands as add_changes_commands
+from bench.compare.commands import add_commands as add_compare_commands
+from bench.gpu.commands import add_commands as add_gpu_commands
+from bench.prepare.commands import add_commands as add_prepare_commands
 from bench.run_commands import add_commands as add_run_commands
-from bench.speed_commands import add_commands as add_speed_commands
-from bench.track_commands import add_commands as add_track_commands
+from bench.speed.commands import add_commands as add_speed_commands
+from bench.track.commands import add_commands as add_track_commands
+from bench.track.merge_commands import add_commands as add_merge_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

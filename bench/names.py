@@ -45,19 +45,19 @@ def load_framework(name: str) -> ModuleType:
 
 
 def load_speed_module(framework: str) -> ModuleType:
-    """Imports what `bench.speed` measures a framework with.
+    """Imports what `bench.speed.cells` measures a framework with.
 
     Every such module has the functions ``measure(cell, seconds, transient)``, ``devices()``, ``environment(device)``
     and ``set_threads(number)``. It measures one framework in a process: Keras has one backend for good.
 
     Args:
-        framework: A name of `bench.speed_plans.FRAMEWORKS`.
+        framework: A name of `bench.speed.plans.FRAMEWORKS`.
 
     Raises:
         ModuleNotFoundError: The framework, its backend, NumPy or alphaadam is not installed.
         RuntimeError: Keras was imported before, on another backend.
     """
-    from bench.speed_plans import FRAMEWORKS as MEASURED
+    from bench.speed.plans import FRAMEWORKS as MEASURED
 
     os.environ.update(MEASURED[framework].environment)
     for needed in MEASURED[framework].missing():

@@ -1,4 +1,4 @@
-"""What `bench.speed` measures in JAX: the step of Optax' transformations beside `optax.adamw`."""
+"""What `bench.speed.cells` measures in JAX: the step of Optax' transformations beside `optax.adamw`."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from bench.frameworks.jax_step import (
     set_threads,
 )
 from bench.paired import LEARNING_RATE, Gradients, shapes_of
-from bench.speed import Cell
-from bench.speed_course import check_memory, measure_in_turn
-from bench.speed_plans import FRAMEWORKS
+from bench.speed.cells import Cell
+from bench.speed.course import check_memory, measure_in_turn
+from bench.speed.plans import FRAMEWORKS
 from bench.tasks import Hyperparameters
 
 __all__ = ["devices", "environment", "measure", "set_threads"]
@@ -72,7 +72,7 @@ def measure(cell: Cell, seconds: float, transient: bool) -> dict[str, Any]:
         transient: Whether to ask XLA for memory and HLO, too.
 
     Returns:
-        What `bench.speed_course.measure_in_turn` returns; with `transient` also what `JaxStep.inspect` does.
+        What `bench.speed.course.measure_in_turn` returns; with `transient` also what `JaxStep.inspect` does.
 
     Raises:
         NotMeasurableError: The device or the memory is not there, or the steps do nothing.

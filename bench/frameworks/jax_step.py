@@ -15,14 +15,14 @@ import numpy.typing as npt
 from bench import machine
 from bench.hlo import read_hlo
 from bench.paired import wall_seconds
-from bench.speed import Cell, NotMeasurableError
+from bench.speed.cells import Cell, NotMeasurableError
 
 FLUSHED_BYTES = 256 * 2**20
 """Written on a GPU before each timed step, several times its L2 cache: a step begins with parameters in memory."""
 
 
 class JaxStep:
-    """A step on copies of given arrays; see `bench.speed_course.MeasuredStep`.
+    """A step on copies of given arrays; see `bench.speed.course.MeasuredStep`.
 
     Args:
         function: Makes new parameters and state from parameters, state and gradients.

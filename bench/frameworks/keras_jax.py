@@ -22,8 +22,8 @@ from bench.frameworks.jax_step import (
     set_threads,
 )
 from bench.paired import Gradients
-from bench.speed import Cell
-from bench.speed_course import check_memory
+from bench.speed.cells import Cell
+from bench.speed.course import check_memory
 
 __all__ = ["DISTRIBUTIONS", "ROOMS", "Runner", "devices", "hardware", "set_threads"]
 

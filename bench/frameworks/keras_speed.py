@@ -15,9 +15,9 @@ import alphaadam
 from alphaadam.keras import AlphaAdam
 from bench import machine
 from bench.paired import LEARNING_RATE, shapes_of
-from bench.speed import Cell
-from bench.speed_course import measure_in_turn
-from bench.speed_plans import FRAMEWORKS
+from bench.speed.cells import Cell
+from bench.speed.course import measure_in_turn
+from bench.speed.plans import FRAMEWORKS
 from bench.tasks import Hyperparameters
 
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
@@ -41,7 +41,7 @@ def measure(cell: Cell, seconds: float, transient: bool) -> dict[str, Any]:
         transient: Whether to measure memory, and to ask XLA for its HLO, too.
 
     Returns:
-        What `bench.speed_course.measure_in_turn` returns; with `transient` also what the backend tells. Where the
+        What `bench.speed.course.measure_in_turn` returns; with `transient` also what the backend tells. Where the
         framework has a fastest AdamW apart from Keras', "fastestSeconds" are its.
 
     Raises:

@@ -14,8 +14,8 @@ import tensorflow as tf
 from bench import machine
 from bench.hlo import read_hlo
 from bench.paired import Gradients, wall_seconds
-from bench.speed import Cell, NotMeasurableError
-from bench.speed_course import check_memory
+from bench.speed.cells import Cell, NotMeasurableError
+from bench.speed.course import check_memory
 
 DISTRIBUTIONS = ("tensorflow", "tensorflow-cpu")
 ROOMS = ("keras",)
@@ -64,7 +64,7 @@ class Runner:
 
 
 class Step:
-    """A step; see `bench.speed_course.MeasuredStep`.
+    """A step; see `bench.speed.course.MeasuredStep`.
 
     Args:
         optimizer: What makes it.

@@ -14,8 +14,8 @@ from bench import machine
 from bench.frameworks.torch_memory import available_bytes, transient_bytes
 from bench.frameworks.torch_speed import VariantStep, compiled, cuda_clock, set_threads, to_numpy
 from bench.paired import Gradients, wall_seconds
-from bench.speed import Cell, NotMeasurableError
-from bench.speed_course import check_memory
+from bench.speed.cells import Cell, NotMeasurableError
+from bench.speed.course import check_memory
 
 __all__ = ["DISTRIBUTIONS", "ROOMS", "Runner", "devices", "hardware", "set_threads"]
 
@@ -67,7 +67,7 @@ class Runner:
 
 
 class Step:
-    """A step; see `bench.speed_course.MeasuredStep`.
+    """A step; see `bench.speed.course.MeasuredStep`.
 
     Args:
         optimizer: What makes it.

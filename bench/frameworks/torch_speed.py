@@ -18,9 +18,9 @@ from alphaadam.torch import AlphaAdam
 from bench import machine
 from bench.frameworks.torch_memory import available_bytes, estimated_bytes, transient_bytes
 from bench.paired import LEARNING_RATE, Gradients, shapes_of, wall_seconds
-from bench.speed import Cell, NotMeasurableError
-from bench.speed_course import check_memory, measure_in_turn
-from bench.speed_plans import FRAMEWORKS
+from bench.speed.cells import Cell, NotMeasurableError
+from bench.speed.course import check_memory, measure_in_turn
+from bench.speed.plans import FRAMEWORKS
 from bench.tasks import Hyperparameters
 
 FORMS: dict[str, dict[str, bool]] = {
@@ -38,7 +38,7 @@ FLUSHED_BYTES = 256 * 2**20
 
 
 class VariantStep:
-    """A variant's step on copies of given tensors; see `bench.speed_course.MeasuredStep`.
+    """A variant's step on copies of given tensors; see `bench.speed.course.MeasuredStep`.
 
     Args:
         variant: A name of `VARIANTS`.
@@ -86,7 +86,7 @@ def measure(cell: Cell, seconds: float, transient: bool) -> dict[str, Any]:
         transient: Whether to measure what a step allocates for its own time, too.
 
     Returns:
-        What `bench.speed_course.measure_in_turn` returns; with `transient` also what
+        What `bench.speed.course.measure_in_turn` returns; with `transient` also what
         `bench.frameworks.torch_memory.transient_bytes` returns.
 
     Raises:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from bench.compare_plan import Plan
+from bench.compare.plan import Plan
 from bench.tasks import GPT2Config, get_task
 from bench.tasks.inputs import make_inputs
 

@@ -1,4 +1,4 @@
-"""Tests of bench.changes and of its processes."""
+"""Tests of bench.changes.comparison and of its processes."""
 
 import io
 import json
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import changes, changes_processes, changes_worker
-from bench.changes_processes import Case, WorkerError
-from bench.power import plant
-from bench.verdicts import SLOWER, UNCHANGED
-from bench.versions import PACKAGES, ROOT, Version
+from bench.changes import comparison as changes
+from bench.changes import processes as changes_processes
+from bench.changes import worker as changes_worker
+from bench.changes.power import plant
+from bench.changes.processes import Case, WorkerError
+from bench.changes.verdicts import SLOWER, UNCHANGED
+from bench.changes.versions import PACKAGES, ROOT, Version
 
 CODE = ROOT / PACKAGES
 CASES = [Case("torch", "alphaadam", "1x1000"), Case("torch", "adamw", "1x1000")]

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from bench.compare import compare
-from bench.pool import Ended
+from bench.compare.pool import Ended
+from bench.compare.sweep import compare
+from bench.compare.trials import line_of, read_record
 from bench.records import write_text
-from bench.trials import line_of, read_record
 from tests.bench.comparing import plan, result, valley
 
 CODE = {"commit": "0" * 40, "dirty": False}

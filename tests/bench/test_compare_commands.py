@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bench import __main__ as command_line
-from bench import compare_commands
+from bench.compare import commands as compare_commands
 from bench.tasks import get_task
 from tests.bench.comparing import carry_out, plan, valley
 

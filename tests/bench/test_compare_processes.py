@@ -11,17 +11,17 @@ import pytest
 
 pytest.importorskip("torch")
 
-from bench.compare import Progress, compare
-from bench.compare_report import report, table
-from bench.pool import LocalPool
-from bench.trials import read_record
+from bench.compare.pool import LocalPool
+from bench.compare.report import report, table
+from bench.compare.sweep import Progress, compare
+from bench.compare.trials import read_record
 from tests.bench.comparing import TASK, plan
 
 DRIVER = """
 import pickle, sys
 from pathlib import Path
-from bench.compare import compare
-from bench.pool import LocalPool
+from bench.compare.sweep import compare
+from bench.compare.pool import LocalPool
 folder = Path(sys.argv[1])
 compare(pickle.loads(sys.stdin.buffer.read()), folder, LocalPool(folder, 2))
 """

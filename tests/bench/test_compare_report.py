@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.compare_report import report, table
+from bench.compare.report import report, table
 from tests.bench.comparing import carry_out, plan, result, valley
 
 SEEDS = (1, 2, 3)

@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy import stats
 
-from bench.compare_statistics import holm, interval, paired, steps_to, verdict
+from bench.compare.statistics import holm, interval, paired, steps_to, verdict
 
 VALUES = [2.31, 2.28, 2.35, 2.30, 2.29]
 

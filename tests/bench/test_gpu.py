@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from bench import gpu
 from bench.__main__ import main
-from bench.gpu import Part
+from bench.gpu import parts as gpu
+from bench.gpu.parts import Part
 
 
 def part(name, code):
@@ -62,7 +62,7 @@ def test_without_a_gpu_the_command_says_how_to_try_it(capsys, tmp_path):
 
 
 def test_every_optimizer_is_measured_or_missing_with_its_reason(monkeypatch, tmp_path):
-    from bench import gpu_optimizers
+    from bench.gpu import optimizers as gpu_optimizers
     from bench.names import COMPARED
 
     def measure(optimizer, shapes):
@@ -80,5 +80,5 @@ def test_every_optimizer_is_measured_or_missing_with_its_reason(monkeypatch, tmp
 
 def test_python_runs_the_parts(tmp_path):
     """Each module that is run as a part says so itself if it cannot start."""
-    for name in ("bench.gpu_optimizers", "bench.gpu_data"):
+    for name in ("bench.gpu.optimizers", "bench.gpu.data"):
         assert gpu._run(Part(name, ["-c", f"import {name}"], 1.0), 60, "cpu")["outcome"] == "finished"

@@ -13,8 +13,8 @@ from bench import machine, paired
 from bench.frameworks import jax_speed, jax_step
 from bench.frameworks.jax_speed import environment, measure, optax_step
 from bench.frameworks.jax_step import JaxStep
-from bench.speed import Cell, NotMeasurableError
-from bench.speed_plans import FRAMEWORKS
+from bench.speed.cells import Cell, NotMeasurableError
+from bench.speed.plans import FRAMEWORKS
 
 CPU = jax.devices("cpu")[0]
 VALUES = [np.full((8, 8), 0.1, np.float32), np.full(5, 0.1, np.float32)]

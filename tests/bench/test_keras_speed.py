@@ -12,8 +12,8 @@ from bench.frameworks import keras as training  # chooses JAX where nothing else
 from bench.frameworks import keras_speed
 from bench.frameworks.keras_speed import environment, measure
 from bench.records import read_json
-from bench.speed import Cell, NotMeasurableError
-from bench.speed_plans import FRAMEWORKS
+from bench.speed.cells import Cell, NotMeasurableError
+from bench.speed.plans import FRAMEWORKS
 
 BACKENDS = ("jax", "tensorflow", "torch")
 ON_JAX = pytest.mark.skipif(keras_speed.BACKEND != "jax", reason="another backend was chosen")
@@ -89,7 +89,7 @@ GROWTH = """
 import gc
 from bench import machine
 from bench.names import load_speed_module
-from bench.speed import Cell
+from bench.speed.cells import Cell
 
 module = load_speed_module("keras-tensorflow")
 sizes = []

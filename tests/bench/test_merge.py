@@ -6,8 +6,8 @@ import math
 import pytest
 
 from bench.__main__ import main
-from bench.merge import merge
-from bench.problems import Problem, read_problems, settle, write_problems
+from bench.track.merge import merge
+from bench.track.problems import Problem, read_problems, settle, write_problems
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 COLUMNS = ["result", "params", "version", "started_at", "duration", "stats_q_25", "samples", "profile"]

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import names, speed_plans
+from bench import names
+from bench.speed import plans as speed_plans
 
 
 def test_every_module_in_frameworks_begins_with_a_framework_name_and_back():

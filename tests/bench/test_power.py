@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from bench import power, power_asv
-from bench.changes import cases_of
-from bench.verdicts import FASTER, SLOWER, UNCHANGED
-from bench.versions import PACKAGES, ROOT
+from bench.changes import power, power_asv
+from bench.changes.comparison import cases_of
+from bench.changes.verdicts import FASTER, SLOWER, UNCHANGED
+from bench.changes.versions import PACKAGES, ROOT
 
 PRINTED = """
 | Change   | Before [0a1b2c3d] | After [4e5f6071] |   Ratio | Benchmark (Parameter)                               |
@@ -44,7 +44,7 @@ def test_the_plant_goes_into_this_code_and_says_when_it_would_not(tmp_path):
     power.plant(package)
     assert (package / power.SLOWED).read_text() == before + power._PLANTED
     (package / power.SLOWED).write_text("step = None\n")
-    with pytest.raises(ValueError, match=r"mend bench\.power"):
+    with pytest.raises(ValueError, match=r"mend bench\.changes\.power"):
         power.plant(package)
 
 
@@ -57,7 +57,7 @@ def test_what_asv_prints_is_read_case_by_case():
 
 
 def test_asv_times_the_steps_that_changes_times():
-    from bench.changes import SHAPES
+    from bench.changes.comparison import SHAPES
     from bench.names import OPTIMIZERS
     from bench.timed import TimedStep
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from bench import prepare as module
-from bench import prepare_sources
 from bench.__main__ import main
-from bench.prepare import Request, prepare, split_rows
+from bench.prepare import files as module
+from bench.prepare import sources as prepare_sources
+from bench.prepare.files import Request, prepare, split_rows
 from bench.tasks import bin_files
 
 DOCUMENTS = [f"document {number}: " + "the word " * (number % 7) + "<|endoftext|> ends." for number in range(50)]

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("ray")
 
-from bench.trials import read_record
+from bench.compare.trials import read_record
 from tests.bench.comparing import plan
 
 # In a process of its own: Ray leaves threads, signal handlers and open files behind in the one that uses it.
@@ -20,9 +20,9 @@ import os, pickle, sys
 from pathlib import Path
 from ray.cluster_utils import Cluster
 
-from bench.compare import compare
-from bench.ray_pool import RayPool
-from bench.trial_memory import trial_bytes
+from bench.compare.sweep import compare
+from bench.compare.ray_pool import RayPool
+from bench.compare.memory import trial_bytes
 
 node = {"num_cpus": 1, "memory": 2e9, "object_store_memory": 80 * 2**20}
 cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})

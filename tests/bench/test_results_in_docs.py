@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from bench import power
-from bench.compare_report import table
-from bench.power import KINDS, OURS
+from bench.changes import power
+from bench.changes.power import KINDS, OURS
+from bench.compare.report import table
+from bench.compare.trials import read_record
 from bench.records import read_json
-from bench.trials import read_record
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench/results"
@@ -25,7 +25,7 @@ def test_the_power_experiment():
 
 
 def test_the_power_experiment_is_large_enough_and_its_words_follow_from_its_figures():
-    from bench.verdicts import FASTER, LEVEL, SLOWER, SMALLEST, UNCHANGED
+    from bench.changes.verdicts import FASTER, LEVEL, SLOWER, SMALLEST, UNCHANGED
 
     comparisons = [made for made in read_json(RESULTS / "power-cpu.json")["comparisons"] if made["method"] == OURS]
     assert {made["kind"] for made in comparisons} == set(KINDS)

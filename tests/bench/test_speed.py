@@ -1,4 +1,4 @@
-"""Tests of bench.speed, with measurements that take no time."""
+"""Tests of bench.speed.cells, with measurements that take no time."""
 
 import itertools
 import subprocess
@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from bench import speed
 from bench.records import read_json, write_json
-from bench.speed import Cell, NotMeasurableError, Results, cells_of, measure_cells
-from bench.speed_plans import CUDA_ONLY, FRAMEWORKS
+from bench.speed import cells as speed
+from bench.speed.cells import Cell, NotMeasurableError, Results, cells_of, measure_cells
+from bench.speed.plans import CUDA_ONLY, FRAMEWORKS
 
 ENVIRONMENT = {"versions": {"torch": "2"}, "threads": 2}
 TORCH = FRAMEWORKS["torch"]

@@ -5,11 +5,13 @@ from types import SimpleNamespace
 import pytest
 
 from bench import __main__ as command_line
-from bench import speed_commands, speed_plans, speed_runs
 from bench.paired import shapes_of
 from bench.records import read_json
-from bench.speed import RESULTS
-from bench.speed_plans import FRAMEWORKS
+from bench.speed import commands as speed_commands
+from bench.speed import plans as speed_plans
+from bench.speed import runs as speed_runs
+from bench.speed.cells import RESULTS
+from bench.speed.plans import FRAMEWORKS
 
 SPEED, SCALING = (FRAMEWORKS["torch"].plans[kind] for kind in ("speed", "scaling"))
 TORCH = ["speed", "--frameworks", "torch"]

@@ -1,11 +1,11 @@
-"""Tests of bench.speed_course, with steps that take no time."""
+"""Tests of bench.speed.course, with steps that take no time."""
 
 import numpy as np
 import pytest
 
 from bench.paired import MIN_ROUNDS, WARMUP_ROUNDS
-from bench.speed import Cell, NotMeasurableError
-from bench.speed_course import STEPS_BEFORE, check_memory, measure_in_turn, minimal_bytes
+from bench.speed.cells import Cell, NotMeasurableError
+from bench.speed.course import STEPS_BEFORE, check_memory, measure_in_turn, minimal_bytes
 
 CELL = Cell("cpu", "float32", "2x3", "alphaadam-jit")
 

@@ -1,4 +1,4 @@
-"""Tests of bench.speed_plans."""
+"""Tests of bench.speed.plans."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from bench import names
 from bench.paired import shapes_of
-from bench.speed_plans import DTYPES, FRAMEWORKS
+from bench.speed.plans import DTYPES, FRAMEWORKS
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=FRAMEWORKS)

@@ -1,4 +1,4 @@
-"""Tests of bench.speed_runs; processes of their own are started with functions that take no time."""
+"""Tests of bench.speed.runs; processes of their own are started with functions that take no time."""
 
 import os
 from concurrent.futures.process import BrokenProcessPool
@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import speed_runs
 from bench.records import read_json
-from bench.speed_plans import FRAMEWORKS, MODEL_SHAPES
-from bench.speed_runs import Request, cells_for, measure_framework, measure_frameworks
+from bench.speed import runs as speed_runs
+from bench.speed.plans import FRAMEWORKS, MODEL_SHAPES
+from bench.speed.runs import Request, cells_for, measure_framework, measure_frameworks
 
 OPTAX = FRAMEWORKS["optax"]
 

@@ -1,14 +1,14 @@
-"""Tests of bench.speed_tables."""
+"""Tests of bench.speed.tables."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from bench.scaling_tables import fitted_line
-from bench.speed_figures import ratio_quartiles
-from bench.speed_plans import FRAMEWORKS
-from bench.speed_tables import render
+from bench.speed.figures import ratio_quartiles
+from bench.speed.plans import FRAMEWORKS
+from bench.speed.scaling_tables import fitted_line
+from bench.speed.tables import render
 
 ENVIRONMENT = {
     "versions": {"alphaadam": "0.1.0", "torch": "2.13.0"},

@@ -9,8 +9,8 @@ import torch
 from bench import paired
 from bench.frameworks import torch_speed
 from bench.frameworks.torch_speed import VariantStep, environment, measure
-from bench.speed import Cell, NotMeasurableError
-from bench.speed_plans import FRAMEWORKS
+from bench.speed.cells import Cell, NotMeasurableError
+from bench.speed.plans import FRAMEWORKS
 
 
 def test_every_variant_that_can_be_asked_for_can_be_built_and_back():

@@ -12,9 +12,9 @@ import pytest
 
 import bench
 from bench.__main__ import main
-from bench.asv_files import rows, values
-from bench.problems import read_problems
-from bench.track_environments import Environment, verify
+from bench.track.asv_files import rows, values
+from bench.track.environments import Environment, verify
+from bench.track.problems import read_problems
 
 ROOT = Path(bench.__file__).parents[1]
 MACHINE = "toy-machine"
@@ -328,7 +328,7 @@ def test_what_does_not_exist_is_named(arguments, words, toy, capsys):
 
 
 def test_two_runs_at_once_are_refused(toy, capsys, monkeypatch):
-    from bench import track_checks
+    from bench.track import checks as track_checks
 
     monkeypatch.setattr(track_checks, "WAIT", 0.0)
     with track_checks.alone(toy / ".asv" / "track"):
@@ -366,7 +366,7 @@ def test_the_code_that_is_measured_is_verified(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match=r"alphaadam\.optax cannot be imported: ModuleNotFoundError"):
         verify(_environment("jax"), source)
     monkeypatch.setattr(
-        "bench.track_environments.process_variables", lambda *_: {**os.environ, "PYTHONPATH": str(installed)}
+        "bench.track.environments.process_variables", lambda *_: {**os.environ, "PYTHONPATH": str(installed)}
     )
     with pytest.raises(
         RuntimeError, match=r"finds .*/installed/alphaadam/torch\.py, not the commit's code in .*/source"

@@ -1,4 +1,4 @@
-"""Tests of bench.verdicts."""
+"""Tests of bench.changes.verdicts."""
 
 import itertools
 import math
@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from bench.verdicts import FASTER, FEWEST_LAUNCHES, LEVEL, SLOWER, UNCHANGED, _p, proportion_interval, verdict
+from bench.changes.verdicts import FASTER, FEWEST_LAUNCHES, LEVEL, SLOWER, UNCHANGED, _p, proportion_interval, verdict
 
 
 def test_where_nothing_differs_the_level_holds_exactly_whatever_the_noise():

@@ -1,10 +1,10 @@
-"""Tests of bench.versions."""
+"""Tests of bench.changes.versions."""
 
 import subprocess
 
 import pytest
 
-from bench.versions import PACKAGES, WORKING_TREE, version
+from bench.changes.versions import PACKAGES, WORKING_TREE, version
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The command ``gpu``: everything that needs a GPU, in ten minutes."""

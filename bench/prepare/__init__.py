@@ -1,0 +1,1 @@
+"""The command ``prepare``: files of tokens for the larger tasks."""

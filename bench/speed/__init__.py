@@ -1,0 +1,1 @@
+"""The commands ``speed`` and ``scaling``: the optimizer's step beside AdamW's, in every framework."""
