@@ -28,9 +28,18 @@ compare(pickle.loads(sys.stdin.buffer.read()), folder, LocalPool(folder, 2))
 
 
 def workers_of(process):
-    """Ids of the processes that a process started."""
+    """Ids of the trials that a process started. In a long session it has other children, too."""
     with open(f"/proc/{process}/task/{process}/children") as file:
-        return [int(child) for child in file.read().split()]
+        children = [int(child) for child in file.read().split()]
+    return [child for child in children if b"bench.compare.worker" in command_of(child)]
+
+
+def command_of(process):
+    try:
+        with open(f"/proc/{process}/cmdline", "rb") as file:
+            return file.read()
+    except FileNotFoundError:  # it has ended
+        return b""
 
 
 def wait_for(condition, seconds=60):
