@@ -16,6 +16,8 @@ from typing import Any
 
 from bench.records import write_json
 
+PATIENCE = 30.0
+"""Seconds that asv has to end its own processes when it is told to."""
 LAUNCHER = Path(__file__).with_name("asv_process.py")
 
 _HEADING = re.compile(r"^\[\s*[\d.]+%\] \W+ (?P<name>[\w.]+\.\w+)\s")
@@ -159,6 +161,9 @@ def run_asv(
         except BaseException:
             with suppress(OSError):
                 process.terminate()
-            process.wait()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
             raise
     return Ended(process.returncode, tuple(log))
