@@ -340,17 +340,15 @@ def test_an_interrupt_is_passed_on_and_says_so(toy, tmp_path):
     wait = tmp_path / "wait"
     wait.touch()
     log = tmp_path / "log"
-    command = [sys.executable, "-m", "bench", "track", "--machine", MACHINE, "--existing", "--bench", "Second"]
+    # What a shell starts in the background ignores SIGINT, and so would the command.
+    code = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        " runpy.run_module('bench', run_name='__main__', alter_sys=True)"
+    )
+    command = [sys.executable, "-c", code, "track", "--machine", MACHINE, "--existing", "--bench", "Second"]
     environment = {**os.environ, "TOY_WAIT": str(wait), "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     with log.open("w") as file:
-        # What a shell starts in the background ignores SIGINT, and so would this process.
-        process = subprocess.Popen(
-            command,
-            cwd=toy,
-            env=environment,
-            stderr=file,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        process = subprocess.Popen(command, cwd=toy, env=environment, stderr=file)
         _wait_until(lambda: "Benchmarking" in log.read_text())
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
