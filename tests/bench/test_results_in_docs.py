@@ -1,5 +1,6 @@
 """The tables in the documentation are those of the results that are kept in the project."""
 
+import re
 from pathlib import Path
 
 from bench.changes import power
@@ -10,6 +11,7 @@ from bench.records import read_json
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench/results"
+RATIO = "throughput.OptimizerStep.track_ratio_to_adamw"
 COMPARISON = RESULTS / "compare/gpt2-nano-torch"
 
 
@@ -37,6 +39,17 @@ def test_the_power_experiment_is_large_enough_and_its_words_follow_from_its_figu
     for _, case in cases:
         changed = case["p"] <= LEVEL and not 1 / (1 + SMALLEST) < case["ratio"] < 1 + SMALLEST
         assert case["word"] == ((SLOWER if case["ratio"] > 1 else FASTER) if changed else UNCHANGED)
+
+
+def test_the_tracked_commits():
+    page = (ROOT / "docs/tracking.md").read_text(encoding="utf-8")
+    files = [path for path in (RESULTS / "asv").glob("*/*.json") if path.name != "machine.json"]
+    assert len(files) >= 5
+    for path in files:
+        content = read_json(path)
+        row = dict(zip(content["result_columns"], content["results"][RATIO], strict=False))
+        assert row["params"][0][0] == "'alphaadam'"
+        assert re.search(rf"^\| `{content['commit_hash'][:7]}`.* \| {row['result'][0]:.1f} \|$", page, re.MULTILINE)
 
 
 def test_the_comparison():
