@@ -72,15 +72,10 @@ def steps_to(target: float, record: dict[str, Any], budget: int) -> float:
     Returns:
         `budget` + 1 where the run did not reach it: larger is worse, and asv's pages take no infinity.
     """
-    before: dict[str, Any] | None = None
-    for point in record["validation"]:
-        if point["loss"] <= target:
-            if before is None:
-                return float(point["step"])
-            part = (before["loss"] - target) / (before["loss"] - point["loss"])
-            return before["step"] + part * (point["step"] - before["step"])
-        before = point
-    return budget + 1.0
+    from bench.compare import statistics
+
+    reached = statistics.steps_to(record["validation"], target)
+    return budget + 1.0 if reached is None else reached
 
 
 class Convergence(Trained):

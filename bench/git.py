@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def _run(root: Path, *arguments: str) -> bytes:
+def output(root: Path, *arguments: str) -> bytes:
     """git's output.
 
     Raises:
@@ -53,10 +53,10 @@ def changes(root: Path, folder: str) -> list[str]:
     )
 
 
-def archive(root: Path, commit: str) -> bytes:
-    """A commit's files, as a tar archive."""
-    return _run(root, "archive", "--format=tar", commit)
+def archive(root: Path, commit: str, *paths: str) -> bytes:
+    """A commit's files, or those below some paths, as a tar archive."""
+    return output(root, "archive", "--format=tar", commit, *paths)
 
 
 def _lines(root: Path, *arguments: str) -> list[str]:
-    return _run(root, *arguments).decode().splitlines()
+    return output(root, *arguments).decode().splitlines()

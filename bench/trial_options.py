@@ -6,6 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
+from bench.arguments import whole_number
 from bench.names import FRAMEWORKS
 from bench.tasks import TASKS
 from bench.tasks.execution import DEVICES, PARALLEL, Execution
@@ -57,10 +58,3 @@ def rate(text: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is no finite number > 0")
     return value
-
-
-def whole_number(text: str) -> int:
-    """Reads a whole number > 0."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number > 0")
-    return int(text)

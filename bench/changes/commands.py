@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.arguments import names
 from bench.changes import power, power_asv
 from bench.changes.comparison import LAUNCHES, SHAPES, cases_of, compare, findings, render
 from bench.changes.processes import PASSES, cores
@@ -48,20 +49,20 @@ def add_commands(commands: Any) -> None:
     changes.add_argument("head", metavar="HEAD", nargs="?", help="commit to compare (default: the working tree)")
     changes.add_argument(
         "--frameworks",
-        type=_names("framework", lambda name: check_name("framework", name, FRAMEWORKS)),
+        type=names("framework", lambda name: check_name("framework", name, FRAMEWORKS)),
         metavar="FRAMEWORK,…",
         help=f"frameworks out of {', '.join(FRAMEWORKS)} (default: all that are installed)",
     )
     changes.add_argument(
         "--optimizers",
-        type=_names("optimizer", lambda name: check_name("optimizer", name, OPTIMIZERS)),
+        type=names("optimizer", lambda name: check_name("optimizer", name, OPTIMIZERS)),
         default=OPTIMIZERS,
         metavar="OPTIMIZER,…",
         help=f"default: {','.join(OPTIMIZERS)}; adamw, the framework's own, shows the noise",
     )
     changes.add_argument(
         "--shapes",
-        type=_names("shapes", lambda name: (shapes_of(name), name)[1]),
+        type=names("shapes", lambda name: (shapes_of(name), name)[1]),
         metavar="SHAPES,…",
         help="tensors: a model (gpt2-nano, gpt2-small, …) or NxM, N tensors of M elements (default:"
         f" {'; '.join(name + ': ' + ','.join(shapes) for name, shapes in SHAPES.items())})",
@@ -132,17 +133,6 @@ def _add_effort(parser: argparse.ArgumentParser, launches: int) -> None:
     parser.add_argument(
         "--jobs", type=_count, metavar="N", help=f"launches at a time (default: one on each core, here {len(cores())})"
     )
-
-
-def _names(kind: str, check: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
-    def parse(text: str) -> tuple[str, ...]:
-        try:
-            return tuple(dict.fromkeys(check(name) for name in text.split(",")))
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    parse.__name__ = kind
-    return parse
 
 
 def _count(text: str) -> int:

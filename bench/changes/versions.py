@@ -6,11 +6,12 @@ import hashlib
 import io
 import os
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench.git import archive, output
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = "implementations"
@@ -43,10 +44,7 @@ def git(*arguments: str, root: Path = ROOT) -> str:
     Raises:
         ValueError: git refuses; the message is its own.
     """
-    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise ValueError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout.strip()
+    return output(root, *arguments).decode().strip()
 
 
 def version(name: str | None, into: Path, root: Path = ROOT) -> Version:
@@ -68,12 +66,11 @@ def version(name: str | None, into: Path, root: Path = ROOT) -> Version:
             ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
             shutil.copytree(root / PACKAGES, Path(temporary, PACKAGES), ignore=ignored)
         else:
-            archive = subprocess.run(
-                ["git", "-C", str(root), "archive", commit, PACKAGES], capture_output=True, check=False
-            )
-            if archive.returncode:
-                raise ValueError(f"{name} cannot be measured: {archive.stderr.decode().strip()}")
-            with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+            try:
+                files_of_commit = archive(root, commit, PACKAGES)
+            except ValueError as error:
+                raise ValueError(f"{name} cannot be measured: {error}") from error
+            with tarfile.open(fileobj=io.BytesIO(files_of_commit)) as files:
                 files.extractall(temporary, filter="data")
         digest = _digest(Path(temporary, PACKAGES))
         folder = into / digest

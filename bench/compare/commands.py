@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.arguments import whole_number
 from bench.compare.memory import trial_bytes
 from bench.compare.plan import CENTRES, Plan, default_grid
 from bench.compare.pool import LocalPool, Pool
@@ -20,7 +21,7 @@ from bench.machine import available_bytes, cores
 from bench.names import COMPARED, OPTIMIZERS, check_name
 from bench.records import read_json, write_json
 from bench.tasks import Task, get_task
-from bench.trial_options import add_trial_options, data_of, execution_of, rate, whole_number
+from bench.trial_options import add_trial_options, data_of, execution_of, rate
 
 MEMORY_PART = 0.8
 """Part of the available memory that trials may plan with; estimates err, and others work here, too."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.arguments import names as read_names
+from bench.arguments import whole_number
 from bench.names import check_name
 from bench.paired import MIN_ROUNDS, shapes_of
 from bench.speed.cells import RESULTS, load
@@ -85,7 +87,7 @@ def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
     def names(option: str, valid: Iterable[str] | None, words: str, check: Callable[[str], str] | None = None) -> None:
         parser.add_argument(
             f"--{option}{'' if option == 'shapes' else 's'}",
-            type=_names(option, check or (lambda name: check_name(option, name, valid or ()))),
+            type=read_names(option, check or (lambda name: check_name(option, name, valid or ()))),
             metavar=f"{option.upper()},…",
             help=words if valid is None else f"{option}s out of {', '.join(valid)} (default: {words})",
         )
@@ -119,7 +121,7 @@ def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
     )
     parser.add_argument(
         "--threads",
-        type=_threads,
+        type=whole_number,
         help="threads on the CPU (default: the framework's own choice); recorded",
     )
     parser.add_argument(
@@ -138,17 +140,6 @@ def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
     parser.set_defaults(run=lambda options: _run(options, kind, parser))
 
 
-def _names(kind: str, check: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
-    def parse(text: str) -> tuple[str, ...]:
-        try:
-            return tuple(dict.fromkeys(check(name) for name in text.split(",")))
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    parse.__name__ = kind
-    return parse
-
-
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -157,12 +148,6 @@ def _seconds(text: str) -> float:
     if not (math.isfinite(seconds) and seconds >= 0):
         raise argparse.ArgumentTypeError(f"{text!r} is no finite number >= 0")
     return seconds
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number > 0")
-    return int(text)
 
 
 def _run(options: argparse.Namespace, kind: str, parser: argparse.ArgumentParser) -> int:
