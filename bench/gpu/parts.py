@@ -7,7 +7,6 @@ named in ``summary.json`` and costs only itself.
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import platform
 import subprocess
@@ -21,6 +20,7 @@ from typing import Any
 from bench import machine
 from bench.changes.versions import ROOT, git
 from bench.records import read_json, write_json
+from bench.tasks import get_task
 
 SCHEMA = "alphaadam-gpu-1"
 TAIL = 2000
@@ -121,7 +121,7 @@ def _trainings(
 ) -> Iterator[tuple[Part, float]]:
     """A short training that tells the time of a step, then one of each optimizer, as long as they fit."""
     folder = data
-    if folder is None and _reads_files(task):
+    if folder is None and get_task(task).data == "bin":
         folder = output / "data"
         yield Part("data", ["-m", "bench.gpu.data", str(folder)], 0.1), end - time.monotonic()
 
@@ -138,17 +138,9 @@ def _trainings(
     probe.unlink()
     starting = max(0.0, whole - step * PROBE_STEPS)
     left = (end - time.monotonic()) * 0.9 / len(optimizers) - starting  # a tenth for what cannot be foreseen
-    from bench.tasks import get_task
-
     steps = min(get_task(task).steps, int(left / step))
     for optimizer in optimizers if steps >= 1 else ():
         yield training(optimizer, steps, output / f"{task}-{optimizer}.json"), end - time.monotonic()
-
-
-def _reads_files(task: str) -> bool:
-    from bench.tasks import get_task
-
-    return get_task(task).data == "bin"
 
 
 def _run(part: Part, seconds: float, device: str) -> dict[str, Any]:
@@ -192,7 +184,7 @@ def render(summary: dict[str, Any], output: Path) -> str:
     path = output / "optimizers.json"
     if path.exists():
         lines += ["", "| optimizer | ms | ratio to AdamW | state bytes |", "|---|---|---|---|"]
-        for name, row in json.loads(path.read_text())["optimizers"].items():
+        for name, row in read_json(path)["optimizers"].items():
             if "missing" in row:
                 lines.append(f"| {name} | – | – | {row['missing']} |")
             else:
