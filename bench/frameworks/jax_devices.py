@@ -34,11 +34,9 @@ class Placement:
     """
 
     def __init__(self, execution: Execution, batch_size: int) -> None:
-        check_parallel(execution.parallel)
-        devices = devices_of_kind(execution.device)
+        devices = devices_for(execution, batch_size)
         self._device = devices[0]
         self._mesh = Mesh(np.array(devices), (AXIS,)) if execution.parallel == "sharded" else None
-        check_parts(batch_size, execution.micro_batches, len(devices) if self._mesh else 1)
 
     def put(self, tree: Any) -> Any:
         """Parameters or an optimizer's state, copied to where they belong."""
@@ -99,6 +97,20 @@ def exact_products(device: str, precision: str) -> AbstractContextManager[Any]:
     """
     wanted = device != "cpu" and precision == "float32"
     return jax.default_matmul_precision("highest") if wanted else nullcontext()
+
+
+def devices_for(execution: Execution, batch_size: int) -> list[jax.Device]:
+    """The devices that share a step: all of a kind if it is sharded, else one.
+
+    Raises:
+        RuntimeError: The device is not there.
+        ValueError: JAX has no such way to use several devices, or the batch cannot be cut evenly.
+    """
+    check_parallel(execution.parallel)
+    found = devices_of_kind(execution.device)
+    used = found if execution.parallel == "sharded" else found[:1]
+    check_parts(batch_size, execution.micro_batches, len(used))
+    return used
 
 
 def check_parallel(parallel: str) -> None:

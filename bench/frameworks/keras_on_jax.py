@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import keras
 
-from bench.frameworks.jax_devices import check_parallel, check_parts, devices_of_kind, mean_over_parts
+from bench.frameworks.jax_devices import devices_for, mean_over_parts
 from bench.frameworks.jax_observation import Figures, figures
 from bench.frameworks.keras_gpt2 import GPT2
 from bench.tasks.execution import Execution
@@ -32,14 +32,12 @@ class Placement:
     """
 
     def __init__(self, execution: Execution, batch_size: int) -> None:
-        check_parallel(execution.parallel)
-        devices = devices_of_kind(execution.device)
+        devices = devices_for(execution, batch_size)
         self._device = devices[0]
         self._distribution = None
         if execution.parallel == "sharded":
             names = [f"{device.platform}:{device.id}" for device in devices]
             self._distribution = keras.distribution.DataParallel(devices=names)
-        check_parts(batch_size, execution.micro_batches, len(devices) if self._distribution else 1)
 
     def scope(self) -> AbstractContextManager[Any]:
         """Variables that are made in it, and batches that are trained on in it, lie where they should.
