@@ -59,6 +59,7 @@ def _commits(kind: str, commit: str, repository: Path) -> tuple[str, str]:
     """Two commits of a clone: this one, and one that differs from it by a planted slowdown or in nothing."""
     if not repository.exists():
         git("clone", "--quiet", "--no-checkout", str(ROOT), str(repository))
+    git("fetch", "--quiet", str(ROOT), commit, root=repository)
     git("checkout", "--quiet", "--force", "--detach", commit, root=repository)
     if kind == "planted":
         plant(repository / PACKAGES)
