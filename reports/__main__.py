@@ -2,31 +2,27 @@
 
 import argparse
 import os
+import shlex
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 from reports.page import render
-from reports.sources import ASV_COMMAND, CONFORMANCE_COMMAND, SourceError, load_asv, load_conformance
+from reports.sources.error import SourceError
+from reports.sources.read import read
 
 DESCRIPTION = """\
-Makes one self-contained HTML report of what asv and the conformance suite measured.
+Makes one self-contained HTML report of everything that was measured and tested.
 
-The file opens from disk without a network and can be sent or published as it is.
-It shows the newest commit on the machine with the newest results."""
+It reads every result file at or below the paths: asv's folders, comparisons, step times, the power experiment and
+conformance results. The page opens from disk without a network and can be sent or published as it is."""
 
-EXAMPLES = f"""\
-To make the results first:
-  {ASV_COMMAND}
-  {CONFORMANCE_COMMAND}
-
-Then:
-  python -m reports
-  python -m reports --asv elsewhere/results/asv --output /tmp/report.html"""
+EXAMPLES = """\
+  python -m reports                                 everything below results/, into results/report.html
+  python -m reports bench/results --output r.html   the results that this repository keeps"""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Makes the report; returns 0, or 1 with one line on stderr where a result file is missing or broken."""
+    """Makes the report; returns 0, or 1 with one line on stderr where there is nothing to read or no place to write."""
     parser = argparse.ArgumentParser(
         prog="python -m reports",
         description=DESCRIPTION,
@@ -34,18 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--asv",
+        "paths",
         type=Path,
-        default=Path("results/asv"),
-        metavar="FOLDER",
-        help="asv's results folder: benchmarks.json and one folder per machine (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--conformance",
-        type=Path,
-        default=Path("results/conformance.json"),
-        metavar="FILE",
-        help="results of `python -m suite run` (default: %(default)s)",
+        nargs="*",
+        default=[Path("results")],
+        metavar="PATH",
+        help="result files, or folders that hold them (default: results)",
     )
     parser.add_argument(
         "--output",
@@ -55,13 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
         help="the report; replaced only once the new one is complete (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
-    command = ["python", "-m", "reports"]
-    for name in ("asv", "conformance", "output"):
-        if getattr(options, name) != parser.get_default(name):
-            command += [f"--{name}", str(getattr(options, name))]
+    command = ["python", "-m", "reports", *map(str, options.paths)]
+    if options.output != parser.get_default("output"):
+        command += ["--output", str(options.output)]
     try:
-        results, conformance = load_asv(options.asv), load_conformance(options.conformance)
-        write(options.output, render(results, conformance, command, datetime.now(UTC)))
+        write(options.output, render(read(options.paths), shlex.join(command)))
     except SourceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

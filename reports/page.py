@@ -3,8 +3,7 @@
 import base64
 import functools
 import hashlib
-import shlex
-from datetime import UTC, datetime
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 
@@ -13,29 +12,23 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from reports.charts import CHARTS, Chart, Figure
-from reports.matrix import SYMBOLS, WORDS, matrix
+from reports.charts import CHAPTERS
+from reports.charts.conformance.matrix import SYMBOLS, WORDS
+from reports.figures import Figure
 from reports.names import framework_label
-from reports.sources import (
-    ASV_COMMAND,
-    MISSING,
-    AsvResults,
-    Conformance,
-    MissingBenchmarkError,
-)
-from reports.summary import summarize
+from reports.provenance import provenance
+from reports.results import Results
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(results: AsvResults, conformance: Conformance, command: list[str], made: datetime) -> str:
-    """The report as HTML.
+def render(results: Results, command: str, live: bool = False) -> str:
+    """The report as HTML: the same results and the same command give the same bytes.
 
     Args:
-        results: the benchmark results.
-        conformance: the conformance results.
-        command: the command line that makes this report again.
-        made: when it is made.
+        results: What the report is made of.
+        command: The command line that makes this report again.
+        live: Whether the page asks its server for newer results.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -44,48 +37,44 @@ def render(results: AsvResults, conformance: Conformance, command: list[str], ma
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(framework_label=framework_label, day=_day, time=_time)
+    environment.filters.update(framework_label=framework_label)
     script = _script()
-    suite = ["python", "-m", "suite", "run", *(f"--adapter={name}" for name in conformance.adapters)]
+    chapters = [
+        (chapter, chapter.context(results), [figure for chart in chapter.charts for figure in chart.draw(results)])
+        for chapter in CHAPTERS
+    ]
+    _check_anchors([figure for _, _, figures in chapters for figure in figures])
     return environment.get_template("report.html").render(
-        results=results,
-        conformance=conformance,
-        summary=summarize(results, conformance),
-        groups=matrix(conformance),
+        chapters=chapters,
+        answers=[answer for chapter in CHAPTERS for answer in chapter.answers(results)],
+        provenance=provenance(results),
+        unread=results.unread,
         symbols=SYMBOLS,
         words=WORDS,
-        figures=[(chart, _draw(chart, results)) for chart in CHARTS],
-        reasons=MISSING,
-        commands=[f"git checkout {results.commit}", ASV_COMMAND, shlex.join(suite), shlex.join(command)],
-        made=made,
+        command=command,
+        live=live,
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
-def _draw(chart: Chart, results: AsvResults) -> Figure:
-    try:
-        return chart.draw(results)
-    except MissingBenchmarkError as error:
-        return Figure(lead="", panels=[], tables=[], missing=[f"Everything is missing: {error}."])
+def _check_anchors(figures: list[Figure]) -> None:
+    """Two figures of one anchor would make a link, a chart's data or a download ambiguous."""
+    anchors = [anchor for figure in figures for anchor in (figure.anchor, *(item.anchor for item in figure.data))]
+    repeated = sorted(anchor for anchor, count in Counter(anchors).items() if count > 1)
+    if repeated:
+        raise ValueError(f"anchors are not unique: {', '.join(repeated)}")
 
 
 @functools.cache
 def _script() -> str:
-    """Vega, Vega-Embed and the Vega-Lite that Altair writes for, with the page's own few lines."""
+    """Vega, Vega-Embed and the Vega-Lite that Altair writes for, with the page's own scripts."""
     version = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     if version not in vl_convert.get_vegalite_versions():
         raise RuntimeError(
             f"altair {altair.__version__} writes Vega-Lite {version}, which vl-convert-python "
             f"{metadata.version('vl-convert-python')} does not have. Install the versions in constraints.txt."
         )
-    return vl_convert.javascript_bundle((TEMPLATES / "report.js").read_text(encoding="utf-8"), vl_version=version)
-
-
-def _day(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%d")
-
-
-def _time(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    own = "\n".join(path.read_text(encoding="utf-8") for path in sorted((TEMPLATES / "scripts").glob("*.js")))
+    return vl_convert.javascript_bundle(own, vl_version=version)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.names import FRAMEWORKS, OPTIMIZERS, framework_label, in_order, listing, optimizer_label
-from reports.sources import MISSING
+from reports.sources.asv_results import MISSING
 
 
 class Cell(NamedTuple):
@@ -29,12 +29,14 @@ class Table(NamedTuple):
         columns: all headers, those of the row headers included.
         rows: (row headers, cells).
         long: whether the page keeps it folded until the reader asks.
+        anchor: what links to it and the names of its downloads end with; given by the page where it is empty.
     """
 
     caption: str
     columns: list[str]
     rows: list[tuple[tuple[str, ...], list[Cell]]]
     long: bool = False
+    anchor: str = ""
 
 
 def number(value: float, missing: str, text: Callable[[float], str]) -> Cell:

@@ -90,7 +90,7 @@ class AsvResults:
         return table
 
 
-def load_asv(folder: Path) -> AsvResults:
+def load_newest(folder: Path) -> AsvResults:
     """Reads the newest commit on the machine with the newest results.
 
     asv's own `iter_results` leaves a broken file out with a log message; a report must not lose results

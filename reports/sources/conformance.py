@@ -1,6 +1,7 @@
 """Reads the conformance results into one tidy table."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Conformance:
     created: str
 
 
-def load_conformance(path: Path) -> Conformance:
+def load_conformance(path: Path, complain: Callable[[Path, str], None]) -> Conformance:
     """Reads the results that `python -m suite run` writes.
 
     Raises:
@@ -46,9 +47,7 @@ def load_conformance(path: Path) -> Conformance:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SourceError(
-            f"{path}: no such file. Make it with `{CONFORMANCE_COMMAND}`, or name another with --conformance."
-        ) from None
+        raise SourceError(f"{path}: no such file. Make it with `{CONFORMANCE_COMMAND}`.") from None
     except (OSError, ValueError) as error:
         raise SourceError(f"{path} is not readable JSON ({error}). {again}") from error
     schema = data.get("schema") if isinstance(data, dict) else None

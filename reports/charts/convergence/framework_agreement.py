@@ -6,10 +6,10 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
-from reports.charts.chart import Chart, Figure, Key, Panel, padded, panel
-from reports.charts.training_loss import BENCHMARK
+from reports.charts.convergence.training_loss import BENCHMARK
+from reports.figures import AsvChart, Figure, Key, Panel, padded, panel
 from reports.names import framework_label, listing, look, optimizer_label
-from reports.sources import AsvResults
+from reports.sources.asv_results import AsvResults
 from reports.tables import Table, decimals, derived, frameworks, missing_notes, number
 
 OPTIMIZERS = ("adamw", "alphaadam")
@@ -28,13 +28,13 @@ class Stroke(NamedTuple):
 STROKES = (Stroke(8, 0.3, ""), Stroke(3, 0.75, ""), Stroke(1.5, 1, "2 5"))
 
 
-class FrameworkAgreement(Chart):
+class FrameworkAgreement(AsvChart):
     """Whether the frameworks train the same model alike: their curves, and the largest relative difference."""
 
     name = "framework-agreement"
     title = "The frameworks over one another"
 
-    def draw(self, results: AsvResults) -> Figure:
+    def figure(self, results: AsvResults) -> Figure:
         rows = results.select(BENCHMARK, "optimizer", "step")
         unit = results.units[BENCHMARK]
         rows = rows[rows["optimizer"].isin(OPTIMIZERS)]
@@ -43,6 +43,8 @@ class FrameworkAgreement(Chart):
         curves = {name: _curves(measured, name) for name in OPTIMIZERS}
         findings = [_finding(name, table) for name, table in curves.items()]
         return Figure(
+            anchor=self.name,
+            title=self.title,
             lead=f"The task gives every framework the same initial weights and batches. {' '.join(findings)}",
             panels=[
                 _panel(name, table, strokes, unit, padded(measured["value"]))

@@ -2,23 +2,23 @@
 
 import pandas as pd
 
-from reports.charts.bars import bars
-from reports.charts.chart import Chart, Figure
+from reports.charts.cost.bars import bars
+from reports.figures import AsvChart, Figure
 from reports.names import in_order
-from reports.sources import AsvResults
+from reports.sources.asv_results import AsvResults
 from reports.tables import Quantity, by_optimizer, decimals, missing_notes, significant
 
 SECONDS = "throughput.OptimizerStep.track_step_seconds"
 RATIO = "throughput.OptimizerStep.track_ratio_to_adamw"
 
 
-class StepTime(Chart):
+class StepTime(AsvChart):
     """What one optimizer step costs."""
 
     name = "step-time"
     title = "Step time"
 
-    def draw(self, results: AsvResults) -> Figure:
+    def figure(self, results: AsvResults) -> Figure:
         seconds = results.select(SECONDS, "optimizer", "shapes")
         ratio = results.select(RATIO, "optimizer", "shapes")
         seconds = seconds.assign(text=seconds["value"].map(_duration))
@@ -31,6 +31,8 @@ class StepTime(Chart):
                 bars(f"{shapes}: ratio", ratio[ratio["shapes"] == shapes], "relative to AdamW", "ratio", 1),
             ]
         return Figure(
+            anchor=self.name,
+            title=self.title,
             lead="The optimizer step alone, without the model, on parameters of the named shapes. "
             "The ratio to the same framework's AdamW is measured in turn in one process, so that a busy machine "
             "disturbs it less than the time.",

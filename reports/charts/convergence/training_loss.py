@@ -3,26 +3,28 @@
 import altair as alt
 import pandas as pd
 
-from reports.charts.chart import Chart, Figure, Panel, legend, optimizer_scales, padded, panel
+from reports.figures import AsvChart, Figure, Panel, legend, optimizer_scales, padded, panel
 from reports.names import framework_label, optimizer_label
-from reports.sources import AsvResults
+from reports.sources.asv_results import AsvResults
 from reports.tables import Table, decimals, frameworks, missing_notes, number, optimizers
 
 BENCHMARK = "convergence.TrainingLoss.track_training_loss"
 
 
-class TrainingLoss(Chart):
+class TrainingLoss(AsvChart):
     """The optimizers' training loss in each framework."""
 
     name = "training-loss"
     title = "Training loss"
 
-    def draw(self, results: AsvResults) -> Figure:
+    def figure(self, results: AsvResults) -> Figure:
         rows = results.select(BENCHMARK, "optimizer", "step")
         unit = results.units[BENCHMARK]
         measured = rows[rows["missing"] == ""]
         names = optimizers(rows)
         return Figure(
+            anchor=self.name,
+            title=self.title,
             lead="Loss on the training batches, step by step. One seed per curve, no interval.",
             panels=[_panel(measured, framework, names, unit) for framework in frameworks(measured)],
             tables=[_table(rows, framework, names, unit) for framework in frameworks(measured)],

@@ -3,26 +3,28 @@
 import altair as alt
 import pandas as pd
 
-from reports.charts.chart import Chart, Figure, Panel, legend, optimizer_scales, padded, panel
+from reports.figures import AsvChart, Figure, Panel, legend, optimizer_scales, padded, panel
 from reports.names import framework_label, optimizer_label
-from reports.sources import AsvResults
+from reports.sources.asv_results import AsvResults
 from reports.tables import Table, decimals, frameworks, missing_notes, number, optimizers
 
 BENCHMARK = "convergence.Convergence.track_validation_loss"
 
 
-class ValidationLoss(Chart):
+class ValidationLoss(AsvChart):
     """The optimizers' validation loss at each part of the budget, in each framework."""
 
     name = "validation-loss"
     title = "Validation loss"
 
-    def draw(self, results: AsvResults) -> Figure:
+    def figure(self, results: AsvResults) -> Figure:
         rows = results.select(BENCHMARK, "optimizer", "budget_percent")
         unit = results.units[BENCHMARK]
         measured = rows[rows["missing"] == ""]
         names = optimizers(rows)
         return Figure(
+            anchor=self.name,
+            title=self.title,
             lead="Loss on held-out text after each part of the step budget; lower is better. "
             "One seed per point, no interval.",
             panels=[_panel(measured, framework, names, unit) for framework in frameworks(measured)],

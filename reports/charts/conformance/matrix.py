@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.sources import CASE, Conformance
+from reports.results import Results
+from reports.sources.conformance import CASE, Conformance
 
 GROUP = CASE[:-1]
 SYMBOLS = {"pass": "✓", "fail": "✗", "error": "!", "skipped": "–", "expected-deviation": "≈"}
@@ -40,6 +41,11 @@ class Group(NamedTuple):
     tallies: list[Tally]
     cases: list[tuple[str, list[Outcome]]]
     troubled: bool
+
+
+def matrices(results: Results) -> list[tuple[Conformance, list[Group]]] | None:
+    """A matrix for each file of conformance results."""
+    return [(conformance, matrix(conformance)) for conformance in results.conformance] or None
 
 
 def matrix(conformance: Conformance) -> list[Group]:

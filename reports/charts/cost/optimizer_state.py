@@ -4,27 +4,29 @@ import math
 
 import pandas as pd
 
-from reports.charts.bars import bars
-from reports.charts.chart import Chart, Figure
+from reports.charts.cost.bars import bars
+from reports.figures import AsvChart, Figure
 from reports.names import in_order
-from reports.sources import AsvResults
+from reports.sources.asv_results import AsvResults
 from reports.tables import Quantity, by_optimizer, decimals, missing_notes, ratio_to_adamw, whole
 
 BENCHMARK = "memory.OptimizerState.track_state_bytes"
 
 
-class OptimizerState(Chart):
+class OptimizerState(AsvChart):
     """What an optimizer keeps in memory beside the parameters."""
 
     name = "optimizer-state"
     title = "Optimizer state"
 
-    def draw(self, results: AsvResults) -> Figure:
+    def figure(self, results: AsvResults) -> Figure:
         rows = results.select(BENCHMARK, "optimizer", "shapes")
         rows = rows.assign(ratio=ratio_to_adamw(rows, ["framework", "shapes"]))
         rows = rows.assign(text=[_text(row.value, row.ratio) for row in rows.itertuples()])
         unit = results.units[BENCHMARK]
         return Figure(
+            anchor=self.name,
+            title=self.title,
             lead="Memory that the optimizer keeps between steps, for parameters of the named shapes.",
             panels=[
                 bars(shapes, rows[rows["shapes"] == shapes], "optimizer state", unit)

@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from reports.charts.chart import SYMBOLS, Panel, optimizer_scales, panel
+from reports.figures import SYMBOLS, Panel, optimizer_scales, panel
 from reports.names import framework_label, optimizer_label
 from reports.tables import frameworks, optimizers
 

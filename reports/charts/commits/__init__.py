@@ -1,0 +1,1 @@
+"""Charts of what changed from commit to commit."""

@@ -1,0 +1,1 @@
+"""Charts of what a step costs in time and memory."""
