@@ -1,6 +1,7 @@
 """The command line: `python -m reports`."""
 
 import argparse
+import importlib
 import os
 import shlex
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from reports.page import render
 from reports.sources.error import SourceError
 from reports.sources.read import read
+from reports.sources.repository import add_arguments, as_arguments, from_arguments
 
 DESCRIPTION = """\
 Makes one self-contained HTML report of everything that was measured and tested.
@@ -18,11 +20,21 @@ conformance results. The page opens from disk without a network and can be sent 
 
 EXAMPLES = """\
   python -m reports                                 everything below results/, into results/report.html
-  python -m reports bench/results --output r.html   the results that this repository keeps"""
+  python -m reports bench/results --output r.html   the results that this repository keeps
+  python -m reports diff --help                     two commits side by side, here or in CI
+  python -m reports serve --help                    the latest report while results arrive
+
+A folder of the name of a command is ./diff or ./serve."""
+
+COMMANDS = ("diff", "serve")
+"""Modules of this package with a `main` of their own."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Makes the report; returns 0, or 1 with one line on stderr where there is nothing to read or no place to write."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in COMMANDS:
+        return importlib.import_module(f"reports.{arguments[0]}").main(arguments[1:])
     parser = argparse.ArgumentParser(
         prog="python -m reports",
         description=DESCRIPTION,
@@ -44,12 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FILE",
         help="the report; replaced only once the new one is complete (default: %(default)s)",
     )
+    add_arguments(parser)
     options = parser.parse_args(arguments)
     command = ["python", "-m", "reports", *map(str, options.paths)]
     if options.output != parser.get_default("output"):
         command += ["--output", str(options.output)]
+    command += as_arguments(options)
     try:
-        write(options.output, render(read(options.paths), shlex.join(command)))
+        write(options.output, render(read(options.paths, from_arguments(options)), shlex.join(command)))
     except SourceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

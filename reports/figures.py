@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
+from reports.anchors import endings
 from reports.names import look
 from reports.results import Results
 from reports.sources.asv_results import AsvResults, MissingBenchmarkError
@@ -103,15 +104,15 @@ class AsvChart(Chart):
     title: str
 
     def draw(self, results: Results) -> list[Figure]:
-        several = len(results.histories) > 1
+        names = [history.name for history in results.histories]
         figures = []
-        for history in results.histories:
+        for history, ending in zip(results.histories, endings(names), strict=True):
             try:
                 figure = self.figure(history.newest)
             except MissingBenchmarkError as error:
                 figure = Figure(self.name, self.title, missing=[f"Everything is missing: {error}."])
-            if several:
-                figure = replace(figure, anchor=f"{self.name}-{history.name}", title=f"{self.title}: {history.name}")
+            if ending:
+                figure = replace(figure, anchor=f"{self.name}{ending}", title=f"{self.title}: {history.name}")
             figures.append(figure)
         return figures
 
@@ -181,10 +182,11 @@ SYMBOLS = {"seconds": "s", "bytes": "B"}
 
 
 def panel(heading: str, description: str, chart: alt.TopLevelMixin) -> Panel:
-    """Finishes a drawing: as wide as its place on the page, in the page's style, free of any address."""
-    spec = chart.properties(width="container", description=f"{heading}. {description}").to_dict()
+    """Finishes a drawing: as wide as its place on the page, free of any address; `CONFIG` is on the page once."""
+    # Not validated against the schema: that takes longer than the rest, and a browser test draws every chart.
+    spec = chart.properties(width="container", description=f"{heading}. {description}").to_dict(validate=False)
     spec.pop("$schema")
-    return Panel(heading, description, {**spec, "autosize": {"type": "fit-x", "contains": "padding"}, "config": CONFIG})
+    return Panel(heading, description, {**spec, "autosize": {"type": "fit-x", "contains": "padding"}})
 
 
 def optimizer_scales(names: list[str]) -> tuple[alt.Scale, alt.Scale, alt.Scale]:

@@ -3,6 +3,7 @@
 To give a new optimizer or framework its own look, add one line here.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
@@ -19,13 +20,47 @@ class Look(NamedTuple):
 # Frameworks in the order of the page. One that has no result file is shown as missing, not left out.
 FRAMEWORKS = {"torch": "PyTorch", "jax": "JAX", "keras": "Keras"}
 
-# Colours of Okabe and Ito, told apart in the common forms of colour blindness; these three keep a contrast
-# of at least 3:1 both on white and on the dark background.
+# Each has a contrast of at least 3:1 both on white and on the dark background, and the seven stay apart in the common
+# forms of colour blindness (a test computes both). The first three are of Okabe and Ito's palette.
+BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
+LILAC, VIOLET, PINK, SLATE = "#a878fc", "#9c00fc", "#cc78b4", "#606c60"
+COLOURS = (BLUE, VERMILION, GREEN, LILAC, VIOLET, PINK, SLATE)
+
+# A marker that Vega has no name for: its outline, from -1 to 1.
+STAR = "M0,-1L0.3,-0.3L1,0L0.3,0.3L0,1L-0.3,0.3L-1,0L-0.3,-0.3Z"
+
+# In the order of the page. The first seven, which are drawn together most often, have a colour each. There are no more
+# colours that everybody tells apart, so the others share these: of one colour no two have the same dash or marker.
 OPTIMIZERS = {
-    "adamw": Look("AdamW", "#d55e00", (6, 3), "square"),
-    "alphaadam": Look("AlphaAdam", "#0072b2", (), "circle"),
-    "cautious-adamw": Look("Cautious AdamW", "#009e73", (2, 2), "triangle-up"),
+    "adamw": Look("AdamW", VERMILION, (6, 3), "square"),
+    "alphaadam": Look("AlphaAdam", BLUE, (), "circle"),
+    "cautious-adamw": Look("Cautious AdamW", GREEN, (2, 2), "triangle-up"),
+    "adamw-sm": Look("AdamW+SM", VIOLET, (9, 2), "triangle-down"),
+    "adamw-am": Look("AdamW+AM", LILAC, (4, 2), "diamond"),
+    "lion": Look("Lion", PINK, (8, 2, 2, 2), "cross"),
+    "sgd": Look("SGD", SLATE, (1, 2), STAR),
+    "adam-8bit": Look("8-bit AdamW", VERMILION, (2, 2), "triangle-down"),
+    "adam-mini": Look("Adam-mini", VERMILION, (9, 2), "diamond"),
+    "microadam": Look("MicroAdam", VERMILION, (1, 2), "cross"),
+    "one-bit-adam": Look("1-bit Adam", VERMILION, (8, 2, 2, 2), STAR),
+    "exadam": Look("EXAdam", VERMILION, (12, 2, 1, 2), "triangle-up"),
+    "adan": Look("Adan", GREEN, (6, 3), "square"),
+    "galore": Look("GaLore", GREEN, (9, 2), "diamond"),
+    "ldadam": Look("LDAdam", GREEN, (1, 2), "cross"),
+    "sophia": Look("Sophia", GREEN, (8, 2, 2, 2), STAR),
+    "mgup": Look("MGUP", VIOLET, (2, 2), "square"),
+    "mgup-adamw": Look("MGUP-AdamW", VIOLET, (6, 3), "cross"),
+    "muon": Look("Muon", SLATE, (6, 3), "square"),
+    "conda": Look("Conda", SLATE, (9, 2), "diamond"),
+    "root": Look("ROOT", SLATE, (8, 2, 2, 2), "triangle-up"),
+    "alphamask-sgd": Look("AlphaMask on SGD", BLUE, (1, 2), STAR),
+    "alphamask-lion": Look("AlphaMask on Lion", BLUE, (8, 2, 2, 2), "cross"),
+    "alphamask-adan": Look("AlphaMask on Adan", BLUE, (6, 3), "square"),
+    "alphamask-muon": Look("AlphaMask on Muon", BLUE, (9, 2), "diamond"),
 }
+
+# Markers that none of the above has, and dashes of six parts, of which none of the above has so many.
+_MARKERS_OF_OTHERS = ("triangle-left", "triangle-right", "wedge", "arrow")
 
 
 def framework_label(name: str) -> str:
@@ -34,8 +69,15 @@ def framework_label(name: str) -> str:
 
 
 def look(optimizer: str) -> Look:
-    """How `optimizer` is drawn; one that is not listed above is grey and keeps its own name."""
-    return OPTIMIZERS.get(optimizer, Look(optimizer, "#767676", (8, 2, 2, 2), "diamond"))
+    """How `optimizer` is drawn; one that is not listed above has a look that its name alone decides."""
+    return OPTIMIZERS.get(optimizer) or _look_of_other(optimizer)
+
+
+def _look_of_other(name: str) -> Look:
+    """One of 7 × 128 looks for lines and 7 × 4 for points, none of which a listed optimizer has."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+    dash = (3 + digest[1] % 8, 2, 1 + digest[2] % 4, 2, 1 + digest[3] % 4, 2)
+    return Look(name, COLOURS[digest[0] % len(COLOURS)], dash, _MARKERS_OF_OTHERS[digest[4] % len(_MARKERS_OF_OTHERS)])
 
 
 def optimizer_label(name: str) -> str:

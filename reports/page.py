@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from reports.charts import CHAPTERS
 from reports.charts.conformance.matrix import SYMBOLS, WORDS
-from reports.figures import Figure
+from reports.figures import CONFIG, Figure
 from reports.names import framework_label
 from reports.provenance import provenance
 from reports.results import Results
@@ -22,13 +22,13 @@ from reports.results import Results
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(results: Results, command: str, live: bool = False) -> str:
+def render(results: Results, command: str, live: str = "") -> str:
     """The report as HTML: the same results and the same command give the same bytes.
 
     Args:
         results: What the report is made of.
         command: The command line that makes this report again.
-        live: Whether the page asks its server for newer results.
+        live: Where the page asks its server for newer results; a page in a file asks nobody.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -37,6 +37,7 @@ def render(results: Results, command: str, live: bool = False) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}  # a tenth of the page
     environment.filters.update(framework_label=framework_label)
     script = _script()
     chapters = [
@@ -46,13 +47,14 @@ def render(results: Results, command: str, live: bool = False) -> str:
     _check_anchors([figure for _, _, figures in chapters for figure in figures])
     return environment.get_template("report.html").render(
         chapters=chapters,
-        answers=[answer for chapter in CHAPTERS for answer in chapter.answers(results)],
+        answers=[(chapter, found) for chapter in CHAPTERS if (found := chapter.answers(results))],
         provenance=provenance(results),
         unread=results.unread,
         symbols=SYMBOLS,
         words=WORDS,
         command=command,
         live=live,
+        chart_config=CONFIG,
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

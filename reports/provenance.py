@@ -1,25 +1,69 @@
-"""Where every number comes from: machines, versions, commits, and the commands that make them again."""
+"""Where every number comes from: machines, versions, commits, and the commands that make them again.
 
+Every class of reports/sources that holds results has a method `origin() -> Origin`.
+"""
+
+import re
 from typing import NamedTuple
 
+from reports.names import listing
 from reports.results import Results
+from reports.sources.asv_results import MISSING
+from reports.sources.origin import Origin
+
+_HASH = re.compile(r"\b[0-9a-f]{8,40}\b")
 
 
-class Origin(NamedTuple):
-    """One source of the page's numbers.
+class Provenance(NamedTuple):
+    """The chapter.
 
     Attributes:
-        name: what was measured or tested.
-        facts: (what, value) pairs such as the machine, versions, commit and seeds.
-        command: what makes it again.
+        origins: an entry for each source.
+        warnings: what to beware of when numbers of two sources are read together.
+        missing: what the words for missing values of asv mean; empty without asv's results.
     """
 
-    name: str
-    facts: list[tuple[str, str]]
-    command: str
+    origins: list[Origin]
+    warnings: list[str]
+    missing: dict[str, str]
 
 
-def provenance(results: Results) -> list[Origin]:
+def provenance(results: Results) -> Provenance:
     """An entry for each source, in the order of the chapters that show them."""
-    sources = (*results.comparisons, *results.speeds, *results.histories, *results.powers, *results.conformance)
-    return [source.origin() for source in sources if hasattr(source, "origin")]
+    return Provenance(_origins(results), warnings(results), MISSING if results.histories else {})
+
+
+def warnings(results: Results) -> list[str]:
+    """What to beware of: sources of different commits, and conformance results of an unknown one."""
+    found = [
+        f"{conformance.name} does not say which commit was tested."
+        for conformance in results.conformance
+        if not conformance.commit
+    ]
+    of = {origin.name: commits for origin in _origins(results) if (commits := _commits(origin))}
+    if len({commit for commits in of.values() for commit in commits}) > 1:
+        sources = [f"{name} ({_some(commits)})" for name, commits in of.items()]
+        found.append(f"What stands on this page is of different commits: {'; '.join(sources)}.")
+    return found
+
+
+def _commits(origin: Origin) -> list[str]:
+    """The beginnings of the commits' names."""
+    named = [value for what, value in origin.facts if what in ("commit", "newest commit")]
+    return list(dict.fromkeys(name[:8] for value in named for name in _HASH.findall(value)))
+
+
+def _some(commits: list[str]) -> str:
+    return listing([*commits[:3], *([f"{len(commits) - 3} more"] if len(commits) > 3 else [])])
+
+
+def _origins(results: Results) -> list[Origin]:
+    sources = (
+        *results.comparisons,
+        *results.speeds,
+        *results.gpus,
+        *results.histories,
+        *results.powers,
+        *results.conformance,
+    )
+    return [source.origin() for source in sources]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from reports.sources.asv_history import History
 from reports.sources.comparisons import Comparison
 from reports.sources.conformance import Conformance
+from reports.sources.gpu import Gpu
 from reports.sources.power import Power
 from reports.sources.speed import Speed
 
@@ -25,6 +26,7 @@ class Results:
         histories: asv's results, one history per results folder and machine.
         comparisons: what `python -m bench compare` wrote, one per folder.
         speeds: what `python -m bench speed` and `scaling` wrote, one per file.
+        gpus: what `python -m bench gpu` wrote, one per folder; the step times in it are among `speeds`.
         powers: what `python -m bench power` wrote.
         conformance: what `python -m suite run` wrote.
         unread: what could not be read, and why.
@@ -33,6 +35,7 @@ class Results:
     histories: tuple[History, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     speeds: tuple[Speed, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
     powers: tuple[Power, ...] = ()
     conformance: tuple[Conformance, ...] = ()
     unread: tuple[Unread, ...] = ()

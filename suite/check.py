@@ -17,6 +17,43 @@ from suite.reference.formats import COMPUTED
 QUANTITIES = ("m", "v", "alpha", "params")
 
 
+@dataclass(frozen=True)
+class FirstDifference:
+    """Where a test first goes wrong.
+
+    Attributes:
+        step: Number of the step, from 1.
+        steps: How many steps the test has.
+        quantity: m, v, alpha, params or mask.
+        tensor: Index of the tensor.
+        element: Index of the element that differs most, for a mask of the first that differs; None where the tensors
+            are of different shapes or dtypes.
+        expected: The value expected there, or dtype and shape.
+        actual: The value found there, or dtype and shape.
+        ulp: The distance; None for a mask and for shapes.
+        tolerance: The distance that is allowed, in ulp; None where there is no distance.
+        problem: The same in words.
+    """
+
+    step: int
+    steps: int
+    quantity: str
+    tensor: int
+    element: tuple[int, ...] | None
+    expected: float | str
+    actual: float | str
+    ulp: float | None
+    tolerance: float | None
+    problem: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The difference as the results file holds it; its words are in the outcome's message."""
+        numbers = ("expected", "actual", "ulp", "tolerance")
+        values = {name: value for name, value in asdict(self).items() if name != "problem"}
+        encoded = {name: canonical.encode_number(values[name]) for name in numbers if isinstance(values[name], float)}
+        return {**values, **encoded}
+
+
 @dataclass
 class Outcome:
     """What came of one test with one adapter.
@@ -31,6 +68,8 @@ class Outcome:
         message: The first difference, the traceback or the reason; empty for a pass.
         largestUlp: Largest distance seen per quantity, up to the first failing step.
         notReported: Quantities that the adapter cannot observe; a pass says nothing of them.
+        firstDifference: Where it first goes wrong, for what fails by a difference.
+        deviation: Reason and link of an expected deviation.
     """
 
     file: str
@@ -42,11 +81,14 @@ class Outcome:
     message: str = ""
     largestUlp: dict[str, float] = field(default_factory=dict)
     notReported: list[str] = field(default_factory=list)
+    firstDifference: FirstDifference | None = None
+    deviation: dict[str, str] | None = None
 
     def as_json(self, adapter: str) -> dict[str, Any]:
         """The outcome as the results file holds it."""
         ulps = {name: canonical.encode_number(ulp) for name, ulp in self.largestUlp.items()}
-        return {**asdict(self), "largestUlp": ulps, "adapter": adapter}
+        first = self.firstDifference and self.firstDifference.as_json()
+        return {**asdict(self), "largestUlp": ulps, "firstDifference": first, "adapter": adapter}
 
 
 @dataclass(frozen=True)
@@ -121,40 +163,52 @@ def _run_steps(group: dict[str, Any], test: dict[str, Any], adapter: Adapter, ou
             adapter.add(late)
         present = sum(join <= number for join in joins)
         seen = adapter.step(arrays(step["gradients"])[:present], step.get("lr", group["hyperparameters"]["lr"]))
-        message = _compare_any([step["expected"], *step.get("acceptable", [])], seen, dtype, test["tolerance"], outcome)
-        if message:
-            outcome.outcome, outcome.message = "fail", f"step {number} of {len(test['steps'])}: {message}"
+        acceptable = [step["expected"], *step.get("acceptable", [])]
+        first = _compare_any(acceptable, seen, dtype, test["tolerance"], outcome, (number, len(test["steps"])))
+        if first:
+            outcome.outcome, outcome.message = "fail", f"step {first.step} of {first.steps}: {first.problem}"
+            outcome.firstDifference = first
             return
 
 
 def _compare_any(
-    acceptable: list[dict[str, Any]], seen: Observation, dtype: str, tolerance: dict[str, Any], outcome: Outcome
-) -> str | None:
+    acceptable: list[dict[str, Any]],
+    seen: Observation,
+    dtype: str,
+    tolerance: dict[str, Any],
+    outcome: Outcome,
+    step: tuple[int, int],
+) -> FirstDifference | None:
     """Compare one step with every outcome that is acceptable; return what differs from the first of them."""
     quantities = [name for name in ("mask", *QUANTITIES) if name in acceptable[0]]
     outcome.notReported = [name for name in quantities if getattr(seen, name) is None]
-    messages: list[str | None] = []
+    differences: list[FirstDifference | None] = []
     for expected in acceptable:
         largest = dict(outcome.largestUlp)
-        message = _compare(seen, expected, dtype, tolerance, largest)
-        if message is None or not messages:
+        found = _compare(seen, expected, dtype, tolerance, largest, step)
+        if found is None or not differences:
             chosen = largest
-        messages.append(message)
-        if message is None:
+        differences.append(found)
+        if found is None:
             break
     outcome.largestUlp = chosen
-    return None if messages[-1] is None else messages[0]
+    return None if differences[-1] is None else differences[0]
 
 
 def _compare(
-    seen: Observation, expected: dict[str, Any], dtype: str, tolerance: dict[str, Any], largest: dict[str, float]
-) -> str | None:
+    seen: Observation,
+    expected: dict[str, Any],
+    dtype: str,
+    tolerance: dict[str, Any],
+    largest: dict[str, float],
+    step: tuple[int, int],
+) -> FirstDifference | None:
     """Compare one step; return the first difference beyond tolerance, the mask's before all others."""
     if seen.mask is not None:
         for index, (actual, wanted) in enumerate(zip(seen.mask, expected["mask"], strict=False)):
-            problem = wanted and _compare_mask(np.asarray(actual), wanted)
+            problem = wanted and _compare_mask(np.asarray(actual), wanted, step, index)
             if problem:
-                return f"mask[{index}] {problem}"
+                return problem
     first = None
     for name in QUANTITIES:
         pairs = zip(getattr(seen, name) or (), expected.get(name, ()), strict=False)
@@ -170,34 +224,42 @@ def _compare(
             else:
                 actual, reference = np.asarray(actual), decode(wanted, dtype)
             if actual.shape != reference.shape or actual.dtype != reference.dtype:
-                return (
-                    f"{name}[{index}] is {actual.dtype} of shape {actual.shape}, expected {reference.dtype} of shape "
-                    f"{reference.shape}"
-                )
+                kinds = [f"{array.dtype} of shape {array.shape}" for array in (reference, actual)]
+                words = f"{name}[{index}] is {kinds[1]}, expected {kinds[0]}"
+                return FirstDifference(*step, name, index, None, *kinds, None, None, words)
             bound = tolerance[name]
             found = difference(actual, reference, bound["absolute"])
             largest[name] = max(found.ulp, largest.get(name, 0.0))
             if found.ulp > bound["ulp"] and first is None:
-                first = (
+                words = (
                     f"{name}[{index}] differs by {found.ulp:.3g} ulp (tolerance {bound['ulp']}) at element "
                     f"{list(found.index)}: expected {found.expected!r}, got {found.actual!r}"
+                )
+                first = FirstDifference(
+                    *step, name, index, found.index, found.expected, found.actual, found.ulp, bound["ulp"], words
                 )
     return first
 
 
-def _compare_mask(actual: np.ndarray, tensor: dict[str, Any]) -> str | None:
+def _compare_mask(
+    actual: np.ndarray, tensor: dict[str, Any], step: tuple[int, int], index: int
+) -> FirstDifference | None:
     shape = tensor["shape"] + ([2] if tensor["data"] and isinstance(tensor["data"][0], list) else [])
     wanted = np.array(tensor["data"], dtype=bool).reshape(shape)
     if actual.shape != wanted.shape:
-        return f"has shape {actual.shape}, expected {wanted.shape}"
+        kinds = [f"shape {array.shape}" for array in (wanted, actual)]
+        words = f"mask[{index}] has {kinds[1]}, expected {wanted.shape}"
+        return FirstDifference(*step, "mask", index, None, *kinds, None, None, words)
     wrong = np.argwhere(actual != wanted)
     if len(wrong) == 0:
         return None
-    where: list[int] = wrong[0].tolist()
-    return (
-        f"differs in {len(wrong)} of {wanted.size} elements, first at element {where}: expected "
-        f"{int(wanted[tuple(where)])}, got {int(actual[tuple(where)])}"
+    where = tuple(wrong[0].tolist())
+    values = int(wanted[where]), int(actual[where])
+    words = (
+        f"mask[{index}] differs in {len(wrong)} of {wanted.size} elements, first at element {list(where)}: expected "
+        f"{values[0]}, got {values[1]}"
     )
+    return FirstDifference(*step, "mask", index, where, *values, None, None, words)
 
 
 def _hyperparameters(holder: dict[str, Any]) -> dict[str, Any]:

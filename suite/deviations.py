@@ -63,6 +63,7 @@ def apply(deviations: list[Deviation], adapter: str, outcome: Outcome) -> Outcom
         return outcome
     if outcome.outcome == "fail":
         outcome.outcome = "expected-deviation"
+        outcome.deviation = {"reason": known.reason, "link": known.link}
         outcome.message = f"{known.reason} ({known.link})\n{outcome.message}"
     elif outcome.outcome == "pass":
         outcome.outcome = "fail"

@@ -97,7 +97,7 @@ def run(
     name: str,
     tests: Sequence[VectorTest],
     limit: float,
-) -> tuple[dict[str, str], Generator[Outcome, None, None]]:
+) -> tuple[dict[str, str], list[str], Generator[Outcome, None, None]]:
     """Start an adapter and run the tests that are for its optimizers.
 
     Args:
@@ -106,8 +106,8 @@ def run(
         limit: Seconds that one test may take.
 
     Returns:
-        What the adapter says of itself, and the outcomes as they come. A test that crashes or hangs is an error, and
-        the next one gets a new process.
+        What the adapter says of itself, the optimizers that it offers, and the outcomes as they come. A test that
+        crashes or hangs is an error, and the next one gets a new process.
 
     Raises:
         AdapterError: The adapter cannot be started.
@@ -129,4 +129,4 @@ def run(
         finally:
             current.stop()
 
-    return child.versions, outcomes()
+    return child.versions, sorted(child.optimizers), outcomes()

@@ -18,7 +18,7 @@ from suite.check import QUANTITIES, VectorTest, all_tests
 from suite.files import replace_text
 from suite.load import VectorFile
 
-SCHEMA = "alphaadam-conformance-1"
+SCHEMA = "alphaadam-conformance-2"
 
 #: Outcomes that make a run fail.
 FAILURES = ("fail", "error")
@@ -63,11 +63,17 @@ def run(
         "suite": {
             "specVersion": SPEC_VERSION,
             "files": [
-                {"name": file.name, "sha256": file.sha256, "numberOfTests": file.document["numberOfTests"]}
+                {
+                    "name": file.name,
+                    "sha256": file.sha256,
+                    "optimizer": file.document["optimizer"],
+                    "numberOfTests": file.document["numberOfTests"],
+                }
                 for file in files
             ],
             "unusable": list(unusable),
         },
+        "selection": {"only": only, "flag": flag, "failFast": fail_fast},
         "machine": {
             "python": platform.python_version(),
             "platform": platform.platform(),
@@ -81,10 +87,10 @@ def run(
 def _run_one(
     name: str, tests: Sequence[VectorTest], known: list[deviations.Deviation], time_limit: float, fail_fast: bool
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    entry: dict[str, Any] = {"name": name, "versions": {}}
+    entry: dict[str, Any] = {"name": name, "versions": {}, "optimizers": []}
     results: list[dict[str, Any]] = []
     try:
-        entry["versions"], outcomes = process.run(name, tests, time_limit)
+        entry["versions"], entry["optimizers"], outcomes = process.run(name, tests, time_limit)
         with contextlib.closing(outcomes):
             for outcome in outcomes:
                 results.append(deviations.apply(known, name, outcome).as_json(name))

@@ -17,7 +17,7 @@ from bench.changes.verdicts import FEWEST_LAUNCHES, LEVEL, SLOWER, SMALLEST
 from bench.changes.versions import version
 from bench.names import FRAMEWORKS, OPTIMIZERS, check_name
 from bench.paired import shapes_of
-from bench.records import read_json
+from bench.records import read_json, write_text
 from bench.speed.cells import RESULTS
 from bench.speed.plans import FRAMEWORKS as PLANS
 
@@ -159,7 +159,8 @@ def _changes(options: argparse.Namespace) -> int:
     frameworks = options.frameworks or tuple(_installed())
     if not frameworks:
         raise RuntimeError("no framework is installed; run `python -m pip install -c constraints.txt '.[torch,bench]'`")
-    base, head = version(options.base, FOLDER / "code"), version(options.head, FOLDER / "code")
+    code = _work_folder(FOLDER) / "code"
+    base, head = version(options.base, code), version(options.head, code)
     path = options.output or FOLDER / f"{base.digest}-{head.digest}-{'-'.join(frameworks)}.json"
     content = compare(
         base,
@@ -180,6 +181,13 @@ def _changes(options: argparse.Namespace) -> int:
     if any("missing" in row for row in rows):
         return 1
     return 3 if options.exit_code and any(row["word"] == SLOWER for row in rows) else 0
+
+
+def _work_folder(folder: Path) -> Path:
+    """A folder of code and unfinished launches, marked as such: neither backups nor reports look into it."""
+    tag = "Signature: 8a477f597d28d172789f06886806bc55\n# Work files of python -m bench. See https://bford.info/cachedir/\n"
+    write_text(folder / "CACHEDIR.TAG", tag)
+    return folder
 
 
 def _installed() -> list[str]:
@@ -210,10 +218,11 @@ def _power(options: argparse.Namespace) -> int:
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
+    folder = _work_folder(POWER_FOLDER).resolve()
     for kind in power.KINDS:
-        power.experiment(kind, getattr(options, kind), options.output, POWER_FOLDER.resolve(), progress=say)
+        power.experiment(kind, getattr(options, kind), options.output, folder, progress=say)
         comparisons = getattr(options, f"asv_{kind}")
-        power_asv.experiment(kind, comparisons, options.output, (POWER_FOLDER / "asv").resolve(), progress=say)
+        power_asv.experiment(kind, comparisons, options.output, folder / "asv", progress=say)
     print(power.render(power.load(options.output)), end="")
     print(f"wrote {options.output}", file=sys.stderr)
     return 0

@@ -1,25 +1,35 @@
-"""Finds result files, and hands each to the reader that knows it."""
+"""Hands each result file to the reader that knows it."""
 
-import json
+import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from reports.results import Results, Unread
 from reports.sources.asv_history import load_asv
 from reports.sources.comparisons import load_comparison
-from reports.sources.conformance import CONFORMANCE_SCHEMA, load_conformance
+from reports.sources.conformance import CONFORMANCE_SCHEMAS, load_conformance
 from reports.sources.error import SourceError
+from reports.sources.fields import read_json, schema_words, words
+from reports.sources.find import find, is_asvs
+from reports.sources.gpu import GPU_SCHEMA, load_gpu
 from reports.sources.power import POWER_SCHEMA, load_power
+from reports.sources.repository import NO_REPOSITORY, Repository
 from reports.sources.speed import SPEED_SCHEMA, load_speed
 
-# A file that has one of these says that its folder is somebody's workshop, not results.
-WORKSHOP = (".git", "pyvenv.cfg", "asv.conf.json", "CACHEDIR.TAG")
-
 Complain = Callable[[Path, str], None]
+Reader = Callable[[Path, Complain], object]
+
+READERS: dict[str, tuple[str, Reader]] = {
+    **dict.fromkeys(CONFORMANCE_SCHEMAS, ("conformance", load_conformance)),
+    POWER_SCHEMA: ("powers", load_power),
+    SPEED_SCHEMA: ("speeds", load_speed),
+    GPU_SCHEMA: ("gpus", load_gpu),
+}
+"""By schema: the kind in `Results`, and what reads it."""
 
 
-def read(paths: Iterable[Path]) -> Results:
+def read(paths: Iterable[Path], repository: Repository = NO_REPOSITORY) -> Results:
     """Reads every result file at or below `paths`.
 
     What a file is, it says itself: by its schema, or by its place in asv's folder or a comparison's. A file that
@@ -27,72 +37,40 @@ def read(paths: Iterable[Path]) -> Results:
 
     Args:
         paths: Files and folders. One file that is reached twice is read once.
+        repository: What knows the subjects of asv's commits.
 
     Raises:
         SourceError: One of the paths does not exist.
     """
-    found: dict[str, list] = {"histories": [], "comparisons": [], "speeds": [], "powers": [], "conformance": []}
+    found: dict[str, list] = {}
     unread: list[Unread] = []
 
     def complain(path: Path, reason: str) -> None:
-        unread.append(Unread(_shown(path), reason))
+        unread.append(Unread(words(_shown(path)), words(reason)))
 
-    for path in _unique(paths):
+    for path in find(paths, complain):
         try:
-            if path.is_dir() and (path / "benchmarks.json").is_file():
-                found["histories"] += load_asv(path, complain)
-            elif path.is_dir():
-                found["comparisons"].append(load_comparison(path, complain))
-            else:
-                kind, load = _reader(path)
-                found[kind].append(load(path, complain))
+            kind, load = _reader(path, repository)
+            made = load(path, complain)
+            found.setdefault(kind, []).extend(made if isinstance(made, list) else [made])
         except SourceError as error:
             complain(path, str(error))
+        except Exception as error:  # a mistake of the reader: it costs this file and not the report
+            complain(path, f"The reader failed on it ({type(error).__name__}: {error}). Please report this as a bug.")
     return Results(**{kind: tuple(items) for kind, items in found.items()}, unread=tuple(unread))
 
 
-def _unique(paths: Iterable[Path]) -> Iterator[Path]:
-    seen = set()
-    for root in paths:
-        if not root.exists():
-            raise SourceError(f"{root}: no such file or folder. Name one that holds results.")
-        for path in _sources(root):
-            if (real := path.resolve()) not in seen:
-                seen.add(real)
-                yield path
-
-
-def _sources(path: Path) -> Iterator[Path]:
-    """The result files below a folder, and the folders that belong together as one result."""
-    if path.is_file() or _is_one_result(path):
-        yield path
-    elif not any((path / name).exists() for name in WORKSHOP):
-        for item in sorted(path.iterdir()):
-            if not item.name.startswith(".") and (item.is_dir() or item.suffix == ".json"):
-                yield from _sources(item)
-
-
-def _is_one_result(folder: Path) -> bool:
-    """Whether this is asv's folder, or that of a comparison, finished or not."""
-    return any((folder / name).is_file() for name in ("benchmarks.json", "comparison.json")) or any(
-        folder.glob("*.jsonl")
-    )
-
-
-def _reader(path: Path) -> tuple[str, Callable[[Path, Complain], object]]:
-    readers: dict[object, tuple[str, Callable[[Path, Complain], object]]] = {
-        CONFORMANCE_SCHEMA: ("conformance", load_conformance),
-        POWER_SCHEMA: ("powers", load_power),
-        SPEED_SCHEMA: ("speeds", load_speed),
-    }
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SourceError(f"It is not readable JSON ({error}).") from error
+def _reader(path: Path, repository: Repository) -> tuple[str, Reader]:
+    if path.is_dir():
+        if (path / "machine.json").is_file() and not is_asvs(path):
+            raise SourceError("It is the folder of one machine of asv's. Name the folder above it.")
+        load_histories = functools.partial(load_asv, repository=repository)
+        return ("histories", load_histories) if is_asvs(path) else ("comparisons", load_comparison)
+    data = read_json(path)
     schema = data.get("schema") if isinstance(data, dict) else None
-    if not isinstance(schema, str) or schema not in readers:
-        raise SourceError(f"Its schema is {schema!r}; this version reads {', '.join(map(str, readers))}.")
-    return readers[schema]
+    if not isinstance(schema, str) or schema not in READERS:
+        raise SourceError(f"Its schema is {schema_words(schema)}; this version reads {', '.join(READERS)}.")
+    return READERS[schema]
 
 
 def _shown(path: Path) -> str:

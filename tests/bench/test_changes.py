@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.changes import commands as changes_commands
 from bench.changes import comparison as changes
 from bench.changes import processes as changes_processes
 from bench.changes import worker as changes_worker
@@ -131,3 +132,8 @@ def test_the_worker_answers_each_request_and_lives_through_errors(monkeypatch):
     assert built == {"seconds": [0.5]}
     assert steps == {"seconds": [0.5] * 3}
     assert loads == [1]
+
+
+def test_work_folders_say_that_they_hold_no_results(tmp_path):
+    folder = changes_commands._work_folder(tmp_path / "results" / "changes")
+    assert (folder / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55\n")

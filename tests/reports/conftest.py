@@ -3,7 +3,7 @@
 import datetime
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,9 @@ import pytest
 from asv import util
 from asv.results import Results
 from asv.runner import BenchmarkResult
+from playwright.sync_api import Browser
+
+from tests.reports.browser import Visit, address, launch, visit
 
 COMMIT = "1234567890abcdef1234567890abcdef12345678"
 OPTIMIZERS = ["alphaadam", "adamw", "cautious-adamw"]
@@ -151,6 +154,7 @@ def conformance_data() -> dict:
     results = [
         {
             "file": file,
+            "optimizer": "AlphaAdam",
             "id": f"case-{number}",
             "type": kind,
             "dtype": dtype,
@@ -158,18 +162,31 @@ def conformance_data() -> dict:
             "outcome": "pass",
             "message": "",
             "largestUlp": {"params": 0.5 * number, "m": 0.25} if dtype else {},
+            "notReported": [],
+            "firstDifference": None,
+            "deviation": None,
         }
         for file, kind, dtype in kinds
         for number in range(3)
         for adapter in adapters
     ]
+    versions = {"alphaadam": "0.1.0", "some-library": "9.8.7"}
+    sizes = {"mask.json": 6, "names.json": 3}
     return {
-        "schema": "alphaadam-conformance-1",
+        "schema": "alphaadam-conformance-2",
         "created": "2026-05-01T10:00:00+00:00",
         "commit": COMMIT,
-        "suite": {"specVersion": "0.1", "files": [{"name": "mask.json", "sha256": "ab" * 32, "numberOfTests": 6}]},
+        "suite": {
+            "specVersion": "0.1",
+            "files": [
+                {"name": name, "sha256": "ab" * 32, "optimizer": "AlphaAdam", "numberOfTests": size}
+                for name, size in sizes.items()
+            ],
+            "unusable": [],
+        },
+        "selection": {"only": "*", "flag": None, "failFast": False},
         "machine": {"python": "3.11.7", "platform": "Linux", "processor": "x86_64"},
-        "adapters": [{"name": name, "versions": {"alphaadam": "0.1.0", "some-library": "9.8.7"}} for name in adapters],
+        "adapters": [{"name": name, "versions": versions, "optimizers": ["AlphaAdam"]} for name in adapters],
         "results": results,
     }
 
@@ -184,3 +201,23 @@ def conformance_file(tmp_path: Path) -> Callable[[dict], Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Chromium or Chrome; skips where there is none, and fails instead where CI is set."""
+    yield from launch()
+
+
+@pytest.fixture
+def open_report(chromium: Browser) -> Iterator[Callable[..., Visit]]:
+    """Opens a report from its file: `open_report(path, "anchor&key=value", **options of Playwright's contexts)`."""
+    contexts = []
+
+    def open_page(path: Path, state: str = "", **options: Any) -> Visit:
+        contexts.append(chromium.new_context(**options))
+        return visit(contexts[-1], address(path, state))
+
+    yield open_page
+    for context in contexts:
+        context.close()

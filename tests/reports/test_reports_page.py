@@ -1,20 +1,21 @@
-"""The page itself: its numbers, its escaping, and that it needs nothing from outside."""
+"""The page itself: what it holds, its escaping, and that it needs nothing from outside."""
 
 import base64
-import datetime
 import hashlib
 import html.parser
 import json
-import re
 
 import pytest
 
-from reports.charts import CHARTS
+from reports import page as page_module
+from reports.figures import Answer, Data, Field, Figure
 from reports.page import render
-from reports.sources import load_asv, load_conformance
+from reports.results import Results, Unread
+from reports.tables import Cell, Table
+from tests.reports.small_page import FIGURES, HOSTILE, ROWS, small_page
 
-HOSTILE = "</script></details><script>alert('x')</script><img src=x onerror=alert(1)>\ud800"
-MADE = datetime.datetime(2026, 5, 2, 12, 30, tzinfo=datetime.UTC)
+TEXT = "</script></details><script>alert('x')</script><img src=x onerror=alert(1)>"
+EMPTY_ELEMENTS = ("meta", "img", "input", "br", "path", "line")
 
 
 class Page(html.parser.HTMLParser):
@@ -29,7 +30,7 @@ class Page(html.parser.HTMLParser):
     def handle_starttag(self, tag, attributes):
         element = {"tag": tag, "text": "", **dict(attributes)}
         self.elements.append(element)
-        if tag not in ("meta", "img", "input", "br"):
+        if tag not in EMPTY_ELEMENTS:
             self.open.append(element)
 
     def handle_endtag(self, tag):
@@ -43,81 +44,93 @@ class Page(html.parser.HTMLParser):
     def all(self, tag):
         return [element for element in self.elements if element["tag"] == tag]
 
-
-@pytest.fixture
-def make(full_folder, conformance_data, conformance_file):
-    """Renders the page of the current files."""
-
-    def render_page():
-        results = load_asv(full_folder.root)
-        return render(results, load_conformance(conformance_file(conformance_data)), ["python", "-m", "reports"], MADE)
-
-    return render_page
+    def by_id(self, name):
+        return next(element for element in self.elements if element.get("id") == name)
 
 
-def test_every_recorded_number_is_on_the_page(make, full_folder):
-    shown = {float(element["value"]) for element in Page(make()).all("data")}
-    results = load_asv(full_folder.root)
-    for benchmark, table in results.tables.items():
-        assert set(table["value"]) <= shown, benchmark
+@pytest.fixture(scope="module")
+def source():
+    return small_page()
 
 
-def test_the_specifications_hold_the_recorded_numbers(make, full_folder):
-    page = Page(make())
-    specs = [json.loads(element["text"]) for element in page.all("script") if "data-chart" in element]
-    drawn = {row["value"] for spec in specs for data in spec["datasets"].values() for row in data}
-    for table in load_asv(full_folder.root).tables.values():
-        assert set(table["value"]) <= drawn
+@pytest.fixture(scope="module")
+def page(source):
+    return Page(source)
 
 
-def test_a_failed_benchmark_is_shown_with_its_reason(make, full_folder):
-    full_folder.measure("jax", lambda name, parameters, value: None if parameters[0] == "alphaadam" else value)
-    page = Page(make())
-    assert [element["text"] for element in page.all("td") if element.get("class") == "missing"].count(
-        "missing: failed"
-    ) > 10
-    assert "raised an error or timed out (asv recorded null)" in page.all("main")[0]["text"]
-    assert 0 not in {float(element["value"]) for element in page.all("data") if element["text"] != "0"}
+def test_every_number_of_a_table_is_exact_and_what_is_missing_has_its_reason(page):
+    shown = [float(element["value"]) for element in page.all("data")]
+    assert shown[:5] == [2.5000000001, 1000.0, 90.0, -1e-05, 200.0]
+    assert [element["text"] for element in page.all("td") if element.get("class") == "missing"] == ["missing: diverged"]
 
 
-def test_a_benchmark_that_asv_does_not_know_leaves_its_section_with_the_reason(make, full_folder):
-    name = "memory.OptimizerState.track_state_bytes"
-    full_folder.describe(without=name)
-    section = next(element for element in Page(make()).all("section") if element.get("id") == "optimizer-state")
-    assert f"Everything is missing: asv's benchmarks.json has no benchmark {name}." in section["text"]
+def test_data_holds_every_row(page):
+    block = next(element for element in page.all("script") if element.get("data-name") == "rows")
+    data = json.loads(block["text"])
+    assert [tuple(row) for row in data["rows"]] == ROWS
+    assert data["fields"] == [["name", "name"], ["value", "loss (nats)"], ["number", "n"]]
 
 
-def test_hostile_text_is_shown_and_not_run(make, conformance_data):
-    conformance_data["results"][0].update(outcome="fail", message=HOSTILE, id=HOSTILE)
-    conformance_data["adapters"][0]["versions"][HOSTILE] = HOSTILE
-    conformance_data["machine"]["processor"] = HOSTILE
-    conformance_data["created"] = HOSTILE
-    conformance_data["suite"]["files"][0]["name"] = HOSTILE
-    page = Page(make())
+def test_answers_stand_first_and_lead_to_their_figures(page):
+    ids = [element["id"] for element in page.all("section")]
+    figures = [figure.anchor for figure in FIGURES]
+    first = ["answers", "numbers", *figures, "empty", "provenance"]
+    assert ids[: len(first)] == first
+    answers = page.by_id("answers")["text"]
+    assert "AlphaAdam needed 39 [31, 46] steps fewer than AdamW, over 5 seeds. Losses of all" in answers
+
+
+def test_a_chapter_without_results_says_what_to_run(page):
+    assert "No results were found. Make them with `python -m suite run`." in page.by_id("empty")["text"]
+    assert "Nothing." not in page.by_id("numbers")["text"]
+
+
+def test_every_link_within_the_page_has_its_target_and_no_name_is_used_twice(page):
+    names = [element["id"] for element in page.elements if "id" in element]
+    assert len(names) == len(set(names))
+    links = {element["href"][1:] for element in page.all("a") if element["href"].startswith("#")}
+    assert links <= set(names)
+    assert {"losses", "numbers", "provenance", "unread", "answers"} <= links
+    assert {element["data-chart"] for element in page.all("script") if "data-chart" in element} <= set(names)
+
+
+def test_two_figures_of_one_anchor_are_a_mistake():
+    with pytest.raises(ValueError, match="anchors are not unique: losses"):
+        small_page(figures=[*FIGURES, Figure("losses", "Again")])
+
+
+def test_hostile_text_is_shown_and_not_run(monkeypatch):
+    table = Table(TEXT, [TEXT, "value"], [((TEXT,), [Cell("", None, TEXT)])])
+    data = Data("hostile", TEXT, [Field(TEXT, TEXT)], [(TEXT,)])
+    figure = Figure("figure", TEXT, TEXT, [], [table], [data], [], [TEXT])
+    chapter = page_module.CHAPTERS[0]._replace(
+        title=TEXT, charts=(type("Drawn", (), {"draw": lambda self, results: [figure]})(),), template=""
+    )
+    chapter = chapter._replace(answers=lambda results: [Answer(TEXT, "figure")], context=lambda results: None)
+    monkeypatch.setattr(page_module, "CHAPTERS", (chapter,))
+    page = Page(render(Results(unread=(Unread(TEXT, TEXT + "\ud800"),)), TEXT))
     assert page.all("img") == []
-    assert len([element for element in page.all("script") if "data-chart" not in element]) == 1
-    assert any(element["text"] == HOSTILE for element in page.all("pre"))
+    assert [element for element in page.all("script") if "data-name" not in element] == page.all("script")[-1:]
+    assert not any(attribute.startswith("on") for element in page.elements for attribute in element)
+    for tag in ("h2", "h3", "caption", "th", "td", "p", "li", "summary", "dd", "pre"):
+        assert any(TEXT in element["text"] for element in page.all(tag)), tag
 
 
-def test_hostile_names_in_asv_files_are_shown_and_not_run(make, full_folder):
-    text = "</script><script>alert(1)</script>"
-    for path in [full_folder.root / "benchmarks.json", *full_folder.root.glob("box/*-*.json")]:
-        path.write_text(path.read_text().replace("gpt2-nano", text).replace("nats/byte", text).replace("Linux", text))
-    page = Page(make())
-    assert len([element for element in page.all("script") if "data-chart" not in element]) == 1
-    assert any(text in element["text"] for element in page.all("th"))
-    assert any(text in json.loads(e["text"])["description"] for e in page.all("script") if "data-chart" in e)
+def test_what_could_not_be_read_is_said_at_the_top_and_listed(monkeypatch):
+    monkeypatch.setattr(page_module, "CHAPTERS", ())
+    page = Page(render(Results(unread=(Unread("results/broken.json", "It is not JSON."),)), "python -m reports"))
+    assert "1 result could not be read" in page.by_id("answers")["text"]
+    assert "results/broken.json" in page.by_id("unread")["text"]
+    assert "It is not JSON." in page.by_id("unread")["text"]
 
 
-def test_nothing_is_loaded_from_outside(make):
-    source = make()
-    page = Page(source)
+def test_nothing_is_loaded_from_outside(page):
     loading = {"src", "srcset", "data", "action", "poster", "background", "xlink:href"}
     for element in page.elements:
         assert not loading & element.keys(), element["tag"]
         if "href" in element:
             assert element["tag"] == "a"
-            assert element["href"].startswith("#") or element["href"] == "https://arxiv.org/abs/2501.18094"
+            assert element["href"].startswith(("#", "https://arxiv.org/abs/2501.18094"))
     assert page.all("link") == page.all("iframe") == page.all("base") == []
     style = page.all("style")[0]["text"]
     assert "url(" not in style
@@ -125,67 +138,27 @@ def test_nothing_is_loaded_from_outside(make):
     assert not any("$schema" in json.loads(e["text"]) for e in page.all("script") if "data-chart" in e)
 
 
-def test_the_policy_allows_the_one_script_and_no_request(make):
-    page = Page(make())
+@pytest.mark.parametrize("live", ["", "updates?since=1"])
+def test_the_policy_allows_the_one_script_and_no_request(live):
+    page = Page(small_page(live))
     policy = next(e["content"] for e in page.all("meta") if e.get("http-equiv") == "Content-Security-Policy")
-    script = page.all("script")[-1]["text"]
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert policy.startswith("default-src 'none';")
-    assert f"script-src 'sha256-{digest}';" in policy
-    assert "unsafe-eval" not in policy
+    digest = base64.b64encode(hashlib.sha256(page.all("script")[-1]["text"].encode()).digest()).decode()
+    allowed = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
+    expected = {"default-src": "'none'", "script-src": f"'sha256-{digest}'"}
+    expected |= {"style-src": "'unsafe-inline'", "img-src": "data:"}
+    assert allowed == expected | ({"connect-src": "'self'"} if live else {})
 
 
-def test_every_section_can_be_linked_to_and_holds_its_numbers(make):
-    page = Page(make())
-    sections = [element["id"] for element in page.all("section")]
-    assert sections == ["answers", "conformance", *(chart.name for chart in CHARTS), "provenance"]
-    targets = {element.get("id") for element in page.elements}
-    assert {e["href"][1:] for e in page.all("a") if e["href"].startswith("#")} <= targets
-    assert len(targets - {None}) == len([e for e in page.elements if e.get("id")]), "an id is used twice"
-    charts = [element["data-chart"] for element in page.all("script") if "data-chart" in element]
-    assert set(charts) <= targets
-
-
-def test_tables_say_what_their_cells_are(make):
-    page = Page(make())
+def test_tables_say_what_their_cells_are(page):
     assert all("scope" in element for element in page.all("th"))
     assert len(page.all("caption")) == len(page.all("table"))
     assert all(element["text"].strip() for element in page.all("caption"))
+    assert HOSTILE in [element["text"] for element in page.all("th")]
 
 
-def test_outcomes_are_written_and_not_only_coloured(make, conformance_data):
-    outcomes = ["pass", "fail", "error", "skipped", "expected-deviation"]
-    for result, outcome in zip(conformance_data["results"], outcomes, strict=False):
-        result["outcome"] = outcome
-    page = Page(make())
-    spans = [element for element in page.all("span") if element.get("class", "").startswith("outcome ")]
-    for outcome in outcomes:
-        texts = [span["text"] for span in spans if span["class"] == f"outcome {outcome}"]
-        assert texts
-        assert all(re.search(r"[a-z]{4}", text) for text in texts)
+def test_the_same_results_give_the_same_bytes(source):
+    assert small_page() == source
 
 
-def test_provenance_has_machine_versions_commits_digests_and_commands(make, conformance_data):
-    page = Page(make())
-    text = next(element for element in page.all("section") if element.get("id") == "provenance")["text"]
-    for expected in (
-        "A <b>fast</b> one",
-        conformance_data["commit"],
-        "2026-05-01 00:00 UTC",
-        "2026-05-02 12:30 UTC",
-        "numpy 2.4.6",
-        "some-library 9.8.7",
-        "ab" * 32,
-        "asv machine --yes && asv run",
-        "python -m suite run --adapter=torch --adapter=keras-jax",
-        "python -m reports",
-    ):
-        assert expected in text
-
-
-def test_the_same_results_give_the_same_bytes(make):
-    assert make() == make()
-
-
-def test_the_page_stays_below_two_megabytes(make):
-    assert len(make().encode(errors="replace")) < 2_000_000
+def test_what_every_page_carries_stays_below_1300_kilobytes(source):
+    assert len(source.encode()) < 1_300_000

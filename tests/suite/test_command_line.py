@@ -54,10 +54,14 @@ def test_an_adapter_runs_the_files_of_every_optimizer_that_it_offers(run, folder
     masks = {("torch", f"alpha-mask-{inner}.json") for inner in ("sgd", "lion")}
     assert files == {("torch", "mask.json"), (EXAMPLE, "mask.json"), *masks}
     assert all("v" not in r["notReported"] for r in document["results"])
+    offered = {adapter["name"]: adapter["optimizers"] for adapter in document["adapters"]}
+    assert offered == {"torch": ["AlphaAdam", "AlphaMaskLion", "AlphaMaskSGD"], EXAMPLE: ["AlphaAdam"]}
+    assert [file["optimizer"] for file in document["suite"]["files"] if file["name"] == "adamw.json"] == ["AdamW"]
 
 
 def test_tests_are_chosen_by_id_and_by_flag(run):
     _, _, document = run("--adapter", EXAMPLE, "--only", "alphaadam/*", "--flag", "Subnormal")
+    assert document["selection"] == {"only": "alphaadam/*", "flag": "Subnormal", "failFast": False}
     assert {r["id"] for r in document["results"]} == {"alphaadam/subnormal"}
 
 
@@ -83,6 +87,19 @@ def test_a_failing_test_is_printed_and_fails_the_run(folder, run):
     assert "mask[0] differs in 1 of 4 elements, first at element [1]: expected 0, got 1" in printed
     assert "alpha[0] differs by" in printed
     assert "expected 1.5, got 1.0" in printed
+    mask, alpha = (r["firstDifference"] for r in document["results"] if r["outcome"] == "fail")
+    place = {"step": 1, "steps": 1, "tensor": 0}
+    assert mask == {
+        **place,
+        "quantity": "mask",
+        "element": [1],
+        "expected": 0,
+        "actual": 1,
+        "ulp": None,
+        "tolerance": None,
+    }
+    assert alpha.items() >= {**place, "quantity": "alpha", "element": [], "expected": 1.5, "actual": 1.0}.items()
+    assert alpha["ulp"] > alpha["tolerance"]
     assert len(document["results"]) == document["suite"]["files"][0]["numberOfTests"]
 
 
@@ -101,6 +118,7 @@ def test_a_file_that_cannot_be_used_fails_the_run_and_the_others_go_on(folder, r
     assert "hyperparameters.json: not JSON, it may be cut off" in printed
     assert {r["outcome"] for r in document["results"]} == {"pass"}
     assert len(document["suite"]["unusable"]) == 1
+    assert "hyperparameters.json: not JSON" in document["suite"]["unusable"][0]
 
 
 @pytest.mark.parametrize(
@@ -130,6 +148,7 @@ def test_an_adapter_that_cannot_start_is_an_error_and_the_others_go_on(run, tmp_
     assert status == 1
     error = document["adapters"][0]["error"]
     assert all(part in error for part in BAD_ADAPTERS[first_line].split(".*"))
+    assert document["adapters"][0]["optimizers"] == []
     assert error.strip() in printed
     assert {r["adapter"] for r in document["results"]} == {EXAMPLE}
 

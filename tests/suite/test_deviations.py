@@ -31,6 +31,7 @@ def test_an_expected_failure_is_an_expected_deviation_with_its_reason_and_its_si
     result = deviations.apply(known, "keras-adamw", outcome("fail"))
     assert result.outcome == "expected-deviation"
     assert result.message == "Epsilon hat. (https://keras.io)\ndiffers by 1310 ulp"
+    assert result.deviation == {"reason": "Epsilon hat.", "link": "https://keras.io"}
 
 
 def test_an_expected_deviation_that_passes_is_a_failure(known):

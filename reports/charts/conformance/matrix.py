@@ -1,31 +1,21 @@
-"""The conformance matrix: every case by every adapter, grouped by file, type and dtype."""
+"""The conformance matrix: groups of cases by implementation, and why something did not pass."""
 
-import math
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections import Counter
+from typing import NamedTuple
 
-import pandas as pd
-
+from reports.charts.conformance.outcomes import MISSING, NOT_ASKED, SYMBOLS, WORDS, largest, ulp_words
+from reports.charts.conformance.reasons import Reason, cut, reasons
+from reports.charts.conformance.sheets import Sheet, sheets
 from reports.results import Results
-from reports.sources.conformance import CASE, Conformance
+from reports.sources.conformance import Adapter, Conformance
+from reports.sources.conformance_results import Case
 
-GROUP = CASE[:-1]
-SYMBOLS = {"pass": "✓", "fail": "✗", "error": "!", "skipped": "–", "expected-deviation": "≈"}
-WORDS = {**{outcome: outcome for outcome in SYMBOLS}, "expected-deviation": "expected deviation"}
-
-
-class Outcome(NamedTuple):
-    """What one adapter did with one case; outcome is "missing" where the results do not say."""
-
-    outcome: str
-    symbol: str
-    words: str
-    quantities: list[str]
-    message: str
+MOST = 100
+"""Reasons that are shown; an implementation that fails everywhere may have thousands."""
 
 
 class Tally(NamedTuple):
-    """What one adapter did with one group of cases."""
+    """What one adapter did with one group of cases; its worst outcome stands for all."""
 
     outcome: str
     symbol: str
@@ -34,80 +24,88 @@ class Tally(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The cases of one file, type and dtype; `troubled` if any of them failed or is missing somewhere."""
+    """The cases of one file, type and dtype."""
 
     file: str
     kind: str
     tallies: list[Tally]
-    cases: list[tuple[str, list[Outcome]]]
-    troubled: bool
 
 
-def matrices(results: Results) -> list[tuple[Conformance, list[Group]]] | None:
+class Broken(NamedTuple):
+    """An adapter that could not be tested, or not to the end: what happened, and its error."""
+
+    adapter: str
+    what: str
+    error: str
+
+
+class Matrix(NamedTuple):
+    """All that the chapter's text shows of one file of results.
+
+    Attributes:
+        sheet: the file.
+        groups: what passed.
+        broken: adapters that could not be tested to the end.
+        unusable: why vector files could not be used.
+        reasons: why something did not pass.
+        shortened: whether there are more reasons than these.
+    """
+
+    sheet: Sheet
+    groups: list[Group]
+    broken: list[Broken]
+    unusable: list[str]
+    reasons: list[Reason]
+    shortened: bool
+
+
+def matrices(results: Results) -> list[Matrix] | None:
     """A matrix for each file of conformance results."""
-    return [(conformance, matrix(conformance)) for conformance in results.conformance] or None
+    return [_matrix(sheet) for sheet in sheets(results)] or None
 
 
-def matrix(conformance: Conformance) -> list[Group]:
+def _matrix(sheet: Sheet) -> Matrix:
+    conformance = sheet.conformance
+    every = reasons(conformance)
+    tested = {result.adapter for result in conformance.results}
+    broken = [
+        Broken(one.name, "crashed and did not start again" if one.name in tested else "did not start", cut(one.error))
+        for one in conformance.adapters
+        if one.error
+    ]
+    unusable = [cut(reason) for reason in conformance.unusable]
+    return Matrix(sheet, groups(conformance), broken, unusable, every[:MOST], len(every) > MOST)
+
+
+def groups(conformance: Conformance) -> list[Group]:
     """Groups in the order of the results file."""
-    adapters = list(conformance.adapters)
+    cases: dict[tuple[str, str], list[Case]] = {}
+    for case in conformance.by_case:
+        cases.setdefault((case.file, " ".join(filter(None, (case.type, case.dtype)))), []).append(case)
     return [
-        _group(file, " ".join(filter(None, kind)), part, adapters)
-        for (file, *kind), part in conformance.table.groupby(GROUP, sort=False)
+        Group(file, kind, [_tally(conformance, adapter, own) for adapter in conformance.adapters])
+        for (file, kind), own in cases.items()
     ]
 
 
-def counts(table: pd.DataFrame) -> dict[str, int]:
-    """How many results have each outcome, the pass first; outcomes that do not occur are left out."""
-    tally = table["outcome"].value_counts()
-    return {outcome: int(tally[outcome]) for outcome in SYMBOLS if outcome in tally}
-
-
-def _group(file: str, kind: str, part: pd.DataFrame, adapters: list[str]) -> Group:
-    results = {(row.id, row.adapter): row for row in part.itertuples()}
-    ids = list(dict.fromkeys(part["id"]))
-    tallies = [_tally(part[part["adapter"] == adapter], len(ids)) for adapter in adapters]
-    cases = [(case, [_outcome(results.get((case, adapter))) for adapter in adapters]) for case in ids]
-    cases.sort(key=lambda case: all(outcome.outcome == "pass" for outcome in case[1]))  # what needs a look comes first
-    troubled = any(tally.outcome in ("fail", "error", "missing") for tally in tallies)
-    return Group(file, kind, tallies, cases, troubled)
-
-
-def _outcome(row: Any) -> Outcome:
-    if row is None:
-        return Outcome("missing", "?", "missing: not in the results", [], "")
-    return Outcome(
-        row.outcome,
-        SYMBOLS[row.outcome],
-        WORDS[row.outcome],
-        _reported([row.largest_ulp], [row.not_reported]),
-        row.message,
+def _tally(conformance: Conformance, adapter: Adapter, cases: list[Case]) -> Tally:
+    results = [found[adapter.name] for case in cases if adapter.name in (found := conformance.by_case[case])]
+    absent = sum(
+        1 for case in cases if adapter.name not in conformance.by_case[case] and conformance.missing(case, adapter)
     )
-
-
-def _tally(part: pd.DataFrame, cases: int) -> Tally:
-    """The group's worst outcome stands for the group."""
-    tally = counts(part)
-    words = [f"{tally.get('pass', 0)} of {cases} pass"]
-    words += [f"{number} {WORDS[outcome]}" for outcome, number in tally.items() if outcome != "pass"]
-    if len(part) < cases:
-        words.append(f"{cases - len(part)} missing")
-    worst = [outcome for outcome in ("fail", "error", "expected-deviation", "skipped") if outcome in tally]
-    outcome = worst[0] if worst else "pass" if len(part) == cases else "missing"
+    asked = len(results) + absent
+    if not asked:
+        return Tally(NOT_ASKED, SYMBOLS[NOT_ASKED], WORDS[NOT_ASKED], [])
+    counts = Counter({MISSING: absent}) + Counter(result.outcome for result in results)
+    others = [outcome for outcome in SYMBOLS if outcome != "pass" and counts[outcome]]
+    worst = others[0] if others else "pass"
+    unseen = sorted({quantity for result in results for quantity in result.not_reported})
     return Tally(
-        outcome, SYMBOLS.get(outcome, "?"), ", ".join(words), _reported(part["largest_ulp"], part["not_reported"])
+        worst,
+        SYMBOLS[worst],
+        ", ".join(
+            [f"{counts['pass']} of {asked} pass", *(f"{counts[outcome]} {WORDS[outcome]}" for outcome in others)]
+        ),
+        [f"{name} {ulp_words(ulp)}" for name, ulp in largest(results).items()]
+        + [f"{quantity} not reported" for quantity in unseen],
     )
-
-
-def _reported(ulps: Iterable[dict[str, float]], not_reported: Iterable[list[str]]) -> list[str]:
-    """The largest distance of each quantity, such as "params 0.5", and what an adapter cannot observe."""
-    seen: dict[str, list[float]] = {}
-    for ulp in ulps:
-        for quantity, value in ulp.items():
-            seen.setdefault(quantity, []).append(value)
-    # NaN comes out on top: it compares with nothing, and would vanish behind a small distance.
-    largest = {name: max(values, key=lambda value: (math.isnan(value), value)) for name, values in seen.items()}
-    unseen = sorted({quantity for quantities in not_reported for quantity in quantities})
-    return [f"{quantity} {value:.3g}" for quantity, value in largest.items()] + [
-        f"{quantity} not reported" for quantity in unseen
-    ]

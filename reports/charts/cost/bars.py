@@ -4,8 +4,13 @@ import altair as alt
 import pandas as pd
 
 from reports.figures import SYMBOLS, Panel, optimizer_scales, panel
-from reports.names import framework_label, optimizer_label
+from reports.names import framework_label, in_order, optimizer_label
 from reports.tables import frameworks, optimizers
+
+
+def measured_shapes(rows: pd.DataFrame) -> list[str]:
+    """The shapes of which there is something to draw."""
+    return in_order(rows.loc[rows["missing"] == "", "shapes"], ())
 
 
 def bars(heading: str, rows: pd.DataFrame, title: str, unit: str, reference: float | None = None) -> Panel:
@@ -49,7 +54,7 @@ def bars(heading: str, rows: pd.DataFrame, title: str, unit: str, reference: flo
         .encode(x=x, color=alt.Color("optimizer:N", scale=colour, legend=None), tooltip=["framework", "label"]),
         layer(drawn).mark_text(align="left", dx=5, fontSize=12, aria=False).encode(x=x, text="label:N"),
         layer(absent)
-        .mark_text(align="left", dx=5, fontSize=12, fontStyle="italic", aria=False)
+        .mark_text(align="left", dx=5, fontSize=12, fontStyle="italic", limit=240, aria=False)
         .encode(x=alt.XDatum(0), text="label:N"),
     ]
     if reference is not None:

@@ -4,9 +4,8 @@ import math
 
 import pandas as pd
 
-from reports.charts.cost.bars import bars
+from reports.charts.cost.bars import bars, measured_shapes
 from reports.figures import AsvChart, Figure
-from reports.names import in_order
 from reports.sources.asv_results import AsvResults
 from reports.tables import Quantity, by_optimizer, decimals, missing_notes, ratio_to_adamw, whole
 
@@ -17,7 +16,7 @@ class OptimizerState(AsvChart):
     """What an optimizer keeps in memory beside the parameters."""
 
     name = "optimizer-state"
-    title = "Optimizer state"
+    title = "Optimizer state that asv tracks"
 
     def figure(self, results: AsvResults) -> Figure:
         rows = results.select(BENCHMARK, "optimizer", "shapes")
@@ -30,7 +29,7 @@ class OptimizerState(AsvChart):
             lead="Memory that the optimizer keeps between steps, for parameters of the named shapes.",
             panels=[
                 bars(shapes, rows[rows["shapes"] == shapes], "optimizer state", unit)
-                for shapes in in_order(rows["shapes"], ())
+                for shapes in measured_shapes(rows)
             ],
             tables=[
                 by_optimizer(

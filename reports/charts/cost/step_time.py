@@ -1,35 +1,43 @@
-"""Seconds per optimizer step, and the ratio to the framework's AdamW measured in turn in one process."""
+"""By asv: seconds per optimizer step, and the ratio to the framework's AdamW measured in turn in one process."""
 
 import pandas as pd
 
-from reports.charts.cost.bars import bars
+from reports.charts.cost.bars import bars, measured_shapes
+from reports.charts.cost.durations import duration
 from reports.figures import AsvChart, Figure
-from reports.names import in_order
-from reports.sources.asv_results import AsvResults
+from reports.sources.asv_results import AsvResults, MissingBenchmarkError
 from reports.tables import Quantity, by_optimizer, decimals, missing_notes, significant
 
 SECONDS = "throughput.OptimizerStep.track_step_seconds"
 RATIO = "throughput.OptimizerStep.track_ratio_to_adamw"
+SPREAD = "throughput.OptimizerStep.track_ratio_spread"
 
 
 class StepTime(AsvChart):
     """What one optimizer step costs."""
 
     name = "step-time"
-    title = "Step time"
+    title = "Step time that asv tracks"
 
     def figure(self, results: AsvResults) -> Figure:
         seconds = results.select(SECONDS, "optimizer", "shapes")
         ratio = results.select(RATIO, "optimizer", "shapes")
-        seconds = seconds.assign(text=seconds["value"].map(_duration))
+        quantities = [
+            Quantity(results.units[SECONDS], seconds, significant),
+            Quantity("× AdamW", ratio, decimals(3)),
+        ]
+        notes = missing_notes(pd.concat([seconds, ratio]))
+        try:
+            spread = results.select(SPREAD, "optimizer", "shapes")
+            quantities.append(Quantity("× AdamW, quartiles apart", spread, decimals(3)))
+        except MissingBenchmarkError as error:
+            notes.append(f"How far the ratio's quartiles are apart is missing: {error}.")
+        seconds = seconds.assign(text=seconds["value"].map(duration))
         ratio = ratio.assign(text=ratio["value"].map("{:.2f}×".format))
         panels = []
-        for shapes in in_order(seconds["shapes"], ()):
-            title, unit = "time per step", results.units[SECONDS]
-            panels += [
-                bars(f"{shapes}: time", seconds[seconds["shapes"] == shapes], title, unit),
-                bars(f"{shapes}: ratio", ratio[ratio["shapes"] == shapes], "relative to AdamW", "ratio", 1),
-            ]
+        for shapes in measured_shapes(seconds):
+            panels.append(bars(f"{shapes}: time", _of(seconds, shapes), "time per step", results.units[SECONDS]))
+            panels.append(bars(f"{shapes}: ratio", _of(ratio, shapes), "relative to AdamW", "ratio", 1))
         return Figure(
             anchor=self.name,
             title=self.title,
@@ -38,16 +46,11 @@ class StepTime(AsvChart):
             "disturbs it less than the time.",
             panels=panels,
             tables=[
-                by_optimizer(
-                    "Time per optimizer step, and its ratio to the same framework's AdamW",
-                    Quantity(results.units[SECONDS], seconds, significant),
-                    Quantity("× AdamW", ratio, decimals(3)),
-                )
+                by_optimizer("Time per optimizer step, and its ratio to the same framework's AdamW", *quantities),
             ],
-            missing=missing_notes(pd.concat([seconds, ratio])),
+            missing=notes,
         )
 
 
-def _duration(seconds: float) -> str:
-    factor, unit = next(((f, u) for f, u in ((1, "s"), (1e3, "ms")) if seconds * f >= 1), (1e6, "µs"))
-    return f"{seconds * factor:.3g} {unit}"
+def _of(rows: pd.DataFrame, shapes: str) -> pd.DataFrame:
+    return rows[rows["shapes"] == shapes]

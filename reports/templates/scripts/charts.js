@@ -1,6 +1,11 @@
-// Draws every chart from the specification beside it, those in sight first.
+// Draws every chart from the specification beside it: those in sight at once, the others when the browser has time.
 {
-  // Rows as objects, from the data block of that name.
+  const config = JSON.parse(document.getElementById("chart-config").textContent);
+  // Draws one specification. `ast` evaluates expressions without eval, which the page's security policy forbids.
+  window.reportChart = (target, spec) =>
+    vegaEmbed(target, spec, { mode: "vega-lite", renderer: "svg", actions: false, ast: true, config });
+
+  // Rows as objects, from the data block of that name. Each drawing gets its own: Vega writes into them.
   const records = (name) => {
     const block = document.querySelector(`script[data-name="${CSS.escape(name)}"]`);
     const { fields, rows } = JSON.parse(block.textContent);
@@ -14,17 +19,62 @@
     ...(spec.spec ? names(spec.spec) : []),
   ];
 
-  const draw = (block) => {
-    const target = document.getElementById(block.dataset.chart);
+  const embed = async (block, target) => {
     const spec = JSON.parse(block.textContent);
     spec.datasets = { ...spec.datasets };
     for (const name of names(spec)) spec.datasets[name] ??= records(name);
-    // `ast` evaluates expressions without eval, which the page's security policy forbids.
-    return vegaEmbed(target, spec, { mode: "vega-lite", renderer: "svg", actions: false, ast: true }).catch((error) => {
-      target.textContent = `This chart could not be drawn (${error.message}). The tables below have its numbers.`;
-      console.error(error);
-    });
+    await reportChart(target, spec);
+    // Vega tells screen readers of marks even where there are none.
+    for (const empty of target.querySelectorAll('[role="graphics-symbol"]:empty:not([aria-label])')) {
+      empty.removeAttribute("role");
+      empty.removeAttribute("aria-roledescription");
+    }
   };
 
-  for (const block of document.querySelectorAll("script[data-chart]")) draw(block);
+  const waiting = new Map();
+  let unfinished = 0;
+  const finish = () => {
+    if (!unfinished) document.documentElement.dataset.charts = "drawn";
+  };
+
+  const draw = async (target) => {
+    const block = waiting.get(target);
+    if (!block) return;
+    waiting.delete(target);
+    observer.unobserve(target);
+    try {
+      await embed(block, target);
+    } catch (error) {
+      target.textContent = `This chart could not be drawn (${error.message}). The tables below have its numbers.`;
+      console.error(error);
+    }
+    target.style.minHeight = "";
+    unfinished -= 1;
+    finish();
+  };
+
+  const observer = new IntersectionObserver(
+    (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => draw(entry.target)),
+    { rootMargin: "50% 0%" },
+  );
+  for (const block of document.querySelectorAll("script[data-chart]")) {
+    const target = document.getElementById(block.dataset.chart);
+    // Its place is kept: what stands below must not move when the chart is drawn.
+    target.style.minHeight = `${Number(block.dataset.height) || 300}px`;
+    waiting.set(target, block);
+    unfinished += 1;
+    observer.observe(target);
+  }
+
+  const idle = window.requestIdleCallback ?? ((act) => setTimeout(act, 50));
+  const next = async () => {
+    const [target] = waiting.keys();
+    if (!target) return;
+    await draw(target);
+    idle(next);
+  };
+  // Not before the first picture of the page is there.
+  window.addEventListener("load", () => idle(next));
+  window.addEventListener("beforeprint", () => [...waiting.keys()].forEach(draw));
+  finish();
 }

@@ -1,0 +1,1 @@
+"""Charts of how far the benchmarks themselves can be trusted."""

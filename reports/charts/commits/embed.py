@@ -1,0 +1,85 @@
+"""The histories as the page carries them: rounded where their scatter leaves no meaning, and compressed."""
+
+import base64
+import gzip
+import json
+import math
+
+from reports.charts.commits.comparison import DEVIATIONS, MOVED, WORDS
+from reports.charts.commits.steps import THRESHOLD, Trend, trend
+from reports.names import framework_label, look
+from reports.sources.asv_history import Commit, History, Series
+from reports.sources.asv_results import MISSING
+
+
+def embedded(histories: tuple[History, ...]) -> str:
+    """All histories in base64, for `scripts/commits-1-shared.js`."""
+    data = {
+        "threshold": THRESHOLD,
+        "deviations": DEVIATIONS,
+        "verdicts": WORDS,
+        "moved": MOVED,
+        "missing": MISSING,
+        "optimizers": {
+            name: look(name) for name in sorted({series.optimizer for item in histories for series in item.series})
+        },
+        "machines": [_machine(history) for history in histories],
+    }
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), mtime=0)).decode()
+
+
+def _machine(history: History) -> dict:
+    frameworks = sorted({series.framework for series in history.series})
+    return {
+        "name": history.name,
+        "commits": [_commit(commit) for commit in history.commits],
+        "frameworks": {name: framework_label(name) for name in frameworks},
+        # Where the environment of a framework changed, a step may be the environment's.
+        "environments": {name: _runs(names) for name, names in history.environments.items()},
+        "series": [_series(series, trend(series.values)) for series in history.series],
+    }
+
+
+def _commit(commit: Commit) -> list[str]:
+    return [commit.name, f"{commit.date:%Y-%m-%d %H:%M}", commit.subject, commit.link]
+
+
+def _series(series: Series, found: Trend) -> dict:
+    digits = significant_digits(found)
+
+    def rounded(value: float | None) -> float | int | None:
+        if value is None:
+            return None
+        short = float(f"{value:.{digits}g}")
+        return int(short) if short.is_integer() and abs(short) < 1e15 else short
+
+    return {
+        "benchmark": series.benchmark,
+        "unit": series.unit,
+        "framework": series.framework,
+        "parameters": series.parameters,
+        "digits": digits,
+        "values": [rounded(value) for value in series.values],
+        "missing": _runs([series.missing.get(number, "") for number in range(len(series.values))]),
+        "levels": [[level.first, level.last, rounded(level.value)] for level in found.levels],
+        "marks": [
+            [mark.at, mark.since, rounded(mark.before), rounded(mark.after), mark.values] for mark in found.marks
+        ],
+        "scatter": None if found.scatter is None else float(f"{found.scatter:.3g}"),
+    }
+
+
+def significant_digits(found: Trend) -> int:
+    """How many digits of a series are kept: those down to a hundredth of its scatter, and five in any case.
+
+    Values that hardly scatter, and those of which that is not known, are kept to ten digits.
+    """
+    if not found.scatter:
+        return 10
+    return min(10, max(5, math.ceil(2 - math.log10(found.scatter))))
+
+
+def _runs(names: tuple[str, ...] | list[str]) -> list[list]:
+    """Each stretch of one text: where it begins, and the text; an empty text is said as well."""
+    return [[number, name] for number, name in enumerate(names) if number == 0 or names[number - 1] != name]
