@@ -4,7 +4,7 @@ Every class of reports/sources that holds results has a method `origin() -> Orig
 """
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from reports.names import listing
 from reports.results import Results
@@ -12,6 +12,13 @@ from reports.sources.asv_results import MISSING
 from reports.sources.origin import Origin
 
 _HASH = re.compile(r"\b[0-9a-f]{8,40}\b")
+
+
+class Source(Protocol):
+    """What every class of results has."""
+
+    def origin(self) -> Origin:
+        """Where its numbers come from."""
 
 
 class Provenance(NamedTuple):
@@ -58,12 +65,12 @@ def _some(commits: list[str]) -> str:
 
 
 def _origins(results: Results) -> list[Origin]:
-    sources = (
+    sources: list[Source] = [
         *results.comparisons,
         *results.speeds,
         *results.gpus,
         *results.histories,
         *results.powers,
         *results.conformance,
-    )
+    ]
     return [source.origin() for source in sources]

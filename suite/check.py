@@ -224,9 +224,9 @@ def _compare(
             else:
                 actual, reference = np.asarray(actual), decode(wanted, dtype)
             if actual.shape != reference.shape or actual.dtype != reference.dtype:
-                kinds = [f"{array.dtype} of shape {array.shape}" for array in (reference, actual)]
-                words = f"{name}[{index}] is {kinds[1]}, expected {kinds[0]}"
-                return FirstDifference(*step, name, index, None, *kinds, None, None, words)
+                wants, has = (f"{array.dtype} of shape {array.shape}" for array in (reference, actual))
+                words = f"{name}[{index}] is {has}, expected {wants}"
+                return FirstDifference(*step, name, index, None, wants, has, None, None, words)
             bound = tolerance[name]
             found = difference(actual, reference, bound["absolute"])
             largest[name] = max(found.ulp, largest.get(name, 0.0))
@@ -247,9 +247,9 @@ def _compare_mask(
     shape = tensor["shape"] + ([2] if tensor["data"] and isinstance(tensor["data"][0], list) else [])
     wanted = np.array(tensor["data"], dtype=bool).reshape(shape)
     if actual.shape != wanted.shape:
-        kinds = [f"shape {array.shape}" for array in (wanted, actual)]
-        words = f"mask[{index}] has {kinds[1]}, expected {wanted.shape}"
-        return FirstDifference(*step, "mask", index, None, *kinds, None, None, words)
+        wants, has = (f"shape {array.shape}" for array in (wanted, actual))
+        words = f"mask[{index}] has {has}, expected {wanted.shape}"
+        return FirstDifference(*step, "mask", index, None, wants, has, None, None, words)
     wrong = np.argwhere(actual != wanted)
     if len(wrong) == 0:
         return None

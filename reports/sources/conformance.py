@@ -171,7 +171,8 @@ def load_conformance(path: Path, complain: Complain) -> Conformance:
     results = outcomes_of(data["results"], grouped)
     adapters = _adapters(data["adapters"], results, data["schema"] == NEW_SCHEMA, grouped)
     suite = _object(data.get("suite"), "suite", grouped)
-    selection = data.get("selection") if isinstance(data.get("selection"), dict) else {}
+    selection = data.get("selection")
+    selection = selection if isinstance(selection, dict) else {}  # files of the first version have none
     conformance = Conformance(
         path=path,
         created=words(data.get("created")),
