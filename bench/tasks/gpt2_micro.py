@@ -1,5 +1,7 @@
 """The task gpt2-micro: a GPT-2 of 6 million parameters on the King James Bible, in 4096 tokens of its own."""
 
+from types import MappingProxyType
+
 from bench.tasks.gpt2 import GPT2Config
 from bench.tasks.task import Hyperparameters, Task
 
@@ -17,4 +19,6 @@ GPT2_MICRO = Task(
     validation_percents=(20, 40, 60, 100),
     seed=20250118,
     data="bible-bpe",
+    # The best of the search in bench/results/compare/gpt2-micro-torch.
+    learning_rates=MappingProxyType({"adamw": 4e-3}),
 )

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from bench.names import check_name
 from bench.tasks.gpt2 import GPT2Config
 
 
@@ -71,12 +70,12 @@ class Task:
         Raises:
             ValueError: None is known for it.
         """
-        if not self.learning_rates:
+        if optimizer not in self.learning_rates:
             raise ValueError(
-                f"no learning rate was tuned on {self.name}; name one with --learning-rate, or find it with"
-                f" `python -m bench compare --task {self.name}`"
+                f"no learning rate of {optimizer} was tuned on {self.name}; name one with --learning-rate, or find it"
+                f" with `python -m bench compare --task {self.name} --optimizers {optimizer}`"
             )
-        return self.learning_rates[check_name("optimizer for a tuned learning rate", optimizer, self.learning_rates)]
+        return self.learning_rates[optimizer]
 
     def validation_steps(self) -> dict[int, int]:
         """Percent of the budget → number of steps done when the validation loss is measured."""

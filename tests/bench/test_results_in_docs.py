@@ -3,16 +3,20 @@
 import re
 from pathlib import Path
 
+import pytest
+
+from bench import tasks
 from bench.changes import power
 from bench.changes.power import KINDS, OURS
 from bench.compare.report import table
 from bench.compare.trials import read_record
 from bench.records import read_json
+from bench.tasks.inputs import Inputs
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench/results"
 RATIO = "throughput.OptimizerStep.track_ratio_to_adamw"
-COMPARISON = RESULTS / "compare/gpt2-nano-torch"
+COMPARISONS = {"gpt2-nano": RESULTS / "compare/gpt2-nano-torch", "gpt2-micro": RESULTS / "compare/gpt2-micro-torch"}
 
 
 def block(page, command):
@@ -52,20 +56,23 @@ def test_the_tracked_commits():
         assert re.search(rf"^\| `{content['commit_hash'][:7]}`.* \| {row['result'][0]:.1f} \|$", page, re.MULTILINE)
 
 
-def test_the_comparison():
-    content = read_json(COMPARISON / "comparison.json")
-    command = "compare --table bench/results/compare/gpt2-nano-torch"
+@pytest.mark.parametrize("task", COMPARISONS)
+def test_the_comparison(task):
+    content = read_json(COMPARISONS[task] / "comparison.json")
+    command = f"compare --table bench/results/compare/{task}-torch"
     assert block("comparing.md", command).startswith(table(content))
 
 
-def test_the_comparisons_records_are_kept_and_say_the_same():
-    content = read_json(COMPARISON / "comparison.json")
-    records = [read_record(path) for path in sorted(COMPARISON.glob("*.jsonl"))]
+@pytest.mark.parametrize("task", COMPARISONS)
+def test_the_comparisons_records_are_kept_and_say_the_same(task):
+    content = read_json(COMPARISONS[task] / "comparison.json")
+    records = [read_record(path) for path in sorted(COMPARISONS[task].glob("*.jsonl"))]
     losses = {
         (header["optimizer"], header["learningRate"], header["seed"]): record["validation"][-1]["loss"]
         for record in records
         if record["footer"]["outcome"] == "finished" and (header := record["header"])
     }
+    assert content["taskDigest"] == Inputs(tasks.TASKS[task]).digest()
     assert all(record["header"]["taskDigest"] == content["taskDigest"] for record in records)
     searched = found = 0
     for optimizer, of_one in content["optimizers"].items():
@@ -76,7 +83,15 @@ def test_the_comparisons_records_are_kept_and_say_the_same():
         for seed in of_one["final"]:
             found += 1
             assert losses[optimizer, of_one["search"]["bestLearningRate"], seed["seed"]] == seed["loss"]["100"]
+        grid = [point["learningRate"] for point in of_one["search"]["grid"]]
+        assert min(grid) < of_one["search"]["bestLearningRate"] < max(grid)
+        assert tasks.TASKS[task].learning_rate(optimizer) == of_one["search"]["bestLearningRate"]
     assert len(losses) == searched + found
+    assert len(content["finalSeeds"]) >= 3
+
+
+def test_the_comparison_of_five_optimizers_has_as_many_rates_and_seeds():
+    content = read_json(COMPARISONS["gpt2-nano"] / "comparison.json")
     assert len(content["optimizers"]) >= 5
     assert min(len(of_one["search"]["grid"]) for of_one in content["optimizers"].values()) >= 5
     assert len(content["finalSeeds"]) >= 5
