@@ -22,7 +22,7 @@ GPT2_NANO = Task(
     seed=20250118,
     # The best of the comparison in bench/results/compare/gpt2-nano-torch.
     learning_rates=MappingProxyType(
-        {"alphaadam": 4e-3, "adamw": 4e-3, "cautious-adamw": 4e-3, "adamw-am": 4e-3, "lion": 1e-3}
+        {"alphaadam": 4e-3, "adamw": 4e-3, "cautious-adamw": 4e-3, "adamw-am": 4e-3, "adamw-sm": 4e-3, "lion": 1e-3}
     ),
 )
 
