@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from reports.page import render
+from reports.results import Results
 from reports.sources.error import SourceError
 from reports.sources.read import read
 from reports.sources.repository import add_arguments, as_arguments, from_arguments
@@ -18,13 +19,16 @@ Makes one self-contained HTML report of everything that was measured and tested.
 It reads every result file at or below the paths: asv's folders, comparisons, step times, the power experiment and
 conformance results. The page opens from disk without a network and can be sent or published as it is."""
 
-EXAMPLES = """\
+FIRST = "Make some with tox run -e bench, python -m bench compare, python -m bench track or python -m suite run."
+
+EXAMPLES = f"""\
   python -m reports                                 everything below results/, into results/report.html
   python -m reports bench/results --output r.html   the results that this repository keeps
   python -m reports diff --help                     two commits side by side, here or in CI
   python -m reports serve --help                    the latest report while results arrive
 
-A folder of the name of a command is ./diff or ./serve."""
+A folder of the name of a command is ./diff or ./serve.
+No results yet? {FIRST}"""
 
 COMMANDS = ("diff", "serve")
 """Modules of this package with a `main` of their own."""
@@ -62,14 +66,23 @@ def main(arguments: list[str] | None = None) -> int:
     if options.output != parser.get_default("output"):
         command += ["--output", str(options.output)]
     command += as_arguments(options)
+    if options.output.is_dir():
+        parser.error(f"argument --output: {str(options.output)!r} is a folder; name a file in it")
     try:
-        write(options.output, render(read(options.paths, from_arguments(options)), shlex.join(command)))
+        results = read(options.paths, from_arguments(options))
+        if results == Results():
+            raise SourceError(f"{shlex.join(map(str, options.paths))}: no result files. {FIRST}")
+        write(options.output, render(results, shlex.join(command)))
     except SourceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"error: cannot write the report: {error}. Name another file with --output.", file=sys.stderr)
+        said = error.strerror or error
+        print(f"error: cannot write {options.output}: {said}. Name another file with --output.", file=sys.stderr)
         return 1
+    if results.unread:
+        what = "1 result" if len(results.unread) == 1 else f"{len(results.unread)} results"
+        print(f"{what} could not be read in whole; the report says which, and why", file=sys.stderr)
     print(options.output.resolve())
     return 0
 

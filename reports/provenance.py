@@ -51,6 +51,9 @@ def warnings(results: Results) -> list[str]:
     if len({commit for commits in of.values() for commit in commits}) > 1:
         sources = [f"{name} ({_some(commits)})" for name, commits in of.items()]
         found.append(f"What stands on this page is of different commits: {'; '.join(sources)}.")
+    digests = {cell.environment.source for speed in results.speeds for cell in speed.cells if cell.environment.source}
+    if len(digests) > 1:
+        found.append(f"The step times are of {len(digests)} versions of alphaadam's source: their digests stand below.")
     return found
 
 

@@ -5,6 +5,7 @@ It reads the same files as `python -m reports`, shows the same page, and writes 
 
 import argparse
 import asyncio
+import errno
 import hashlib
 import ipaddress
 import json
@@ -207,12 +208,18 @@ def main(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     press = Press(options.paths, lambda address: render(read(options.paths, repository), command, live=address))
+    stop = threading.Event()
     with listener:
-        _serve(press, listener, options.host, options.interval)
+        try:
+            _serve(press, listener, options.host, options.interval, stop)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            stop.set()
     return 0
 
 
-def _serve(press: Press, listener: socket.socket, host: str, interval: float) -> None:
+def _serve(press: Press, listener: socket.socket, host: str, interval: float, stop: threading.Event) -> None:
     local = _is_loopback(host)
     shown = f"[{host}]" if ":" in host else host
     if not local:
@@ -221,21 +228,16 @@ def _serve(press: Press, listener: socket.socket, host: str, interval: float) ->
             "names of files, machines and commits; nothing asks for a password.",
             file=sys.stderr,
         )
+    print("reading the results ...", file=sys.stderr, flush=True)
     press.look()
     server: uvicorn.Server
     hosts = [*LOOPBACK_NAMES, shown.lower()] if local else ["*"]
     app = application(press, hosts, lambda: server.should_exit)
     # A browser may keep its connection open: nobody waits for it.
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=2))
-    stop = threading.Event()
     threading.Thread(target=press.run, args=(interval, stop), daemon=True).start()
     print(f"http://{shown}:{listener.getsockname()[1]}/ (Ctrl-C ends it)", flush=True)
-    try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass
-    finally:
-        stop.set()
+    server.run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -248,8 +250,10 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        said = error.strerror or str(error)
-        raise SourceError(f"cannot listen on {host}, port {port}: {said}. Choose another with --port.") from error
+        taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        said = os.strerror(error.errno) if taken and error.errno else error.strerror or str(error)
+        other = "--port" if taken else "--host"
+        raise SourceError(f"cannot listen on {host}, port {port}: {said}. Choose another with {other}.") from error
 
 
 def _is_loopback(host: str) -> bool:

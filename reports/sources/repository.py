@@ -37,6 +37,10 @@ class Repository:
     path: Path | None = None
     url: str = ""
 
+    def usable(self) -> bool:
+        """Whether git finds a repository at the path."""
+        return self.path is not None and bool(self._git("rev-parse", "--git-dir"))
+
     def known(self, hashes: Iterable[str]) -> dict[str, Known]:
         """Those of the commits that the repository has."""
         asked = [name for name in sorted(hashes) if HASH.fullmatch(name)]
@@ -86,7 +90,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repository",
         type=Path,
-        default=Path(),
         metavar="FOLDER",
         help="git repository that knows the subjects of the commits (default: the current folder, if it is in one)",
     )
@@ -102,18 +105,23 @@ def from_arguments(options: argparse.Namespace) -> Repository:
     """The repository that these options name.
 
     Raises:
-        SourceError: The address is none of the web.
+        SourceError: The address is none of the web, or the folder that was named is in no repository.
     """
+    folder = options.repository or Path()
+    if options.repository is not None and not Repository(folder).usable():
+        raise SourceError(
+            f"--repository {folder}: git finds no repository there. Name a folder inside one, or leave the option out."
+        )
     if options.commit_url is None:
-        return Repository(options.repository, _configured(options.repository / "asv.conf.json"))
+        return Repository(folder, _configured(folder / "asv.conf.json"))
     if options.commit_url and not _of_the_web(options.commit_url):
         raise SourceError(f"--commit-url {options.commit_url!r} begins with neither https:// nor http://.")
-    return Repository(options.repository, options.commit_url)
+    return Repository(folder, options.commit_url)
 
 
 def as_arguments(options: argparse.Namespace) -> list[str]:
     """What has to be written on the command line to get these options again."""
-    written = ["--repository", str(options.repository)] if options.repository != Path() else []
+    written = ["--repository", str(options.repository)] if options.repository is not None else []
     return written + (["--commit-url", options.commit_url] if options.commit_url is not None else [])
 
 

@@ -52,6 +52,7 @@ class Cell:
         missing: why there is no time; "" where there is one.
         pairs: number of pairs of rounds that the ratios are of.
         seconds: of a step.
+        shortest: seconds of the fastest step.
         baseline_seconds: of AdamW's step, timed in turn.
         ratio: of both, over pairs of rounds.
         fastest: ratio to the fastest AdamW there is, where the framework's own is not.
@@ -75,6 +76,7 @@ class Cell:
     missing: str = ""
     pairs: int = 0
     seconds: Quartiles | None = None
+    shortest: float | None = None
     baseline_seconds: Quartiles | None = None
     ratio: Quartiles | None = None
     fastest: Quartiles | None = None
@@ -199,6 +201,7 @@ def _cell(record: dict[str, Any], environments: list[Any], because: Callable[[st
     found |= {
         "pairs": len(to_baseline),
         "seconds": quartiles(times["seconds"]),
+        "shortest": min(times["seconds"]),
         "baseline_seconds": quartiles(times["baselineSeconds"]),
         "ratio": quartiles(to_baseline),
     }

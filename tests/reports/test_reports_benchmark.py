@@ -101,7 +101,8 @@ def test_the_answer_gives_rates_with_intervals_for_each_method(load):
     ours, asv = answers(Results(powers=(power,)))
     assert ours.sentence == (
         f"Comparing two commits, {OURS} reported a change in 3 of 8 cases where nothing differed, 37.5 % (95 % interval"
-        " 8.5 to 75.5 %) and found 2 of 4 kernels that were made 10 % slower, 50 % (95 % interval 6.8 to 93.2 %)."
+        " 8.5 to 75.5 %) and found a slowdown in 2 of 4 cases whose kernels take 10 % longer, 50 % (95 % interval 6.8"
+        " to 93.2 %). (The intervals take cases as independent; those of one comparison are not quite.)"
     )
     assert asv.sentence.startswith(f"Comparing two commits, {ASV} reported a change in 0 of 2 cases")
     assert ours.anchor == "comparing-commits"

@@ -33,18 +33,19 @@ def test_the_answer_counts_and_names_the_largest_of_each_kind():
     sentence = said(results(series(UP, "a.Up"), series(DOWN, "b.Down", shapes="nano"), series([3.0] * 40, "c.Same")))
     assert sentence == (
         "Across 40 commits, in 3 series of benchmarks, 1 regression and 1 improvement of 5 % or more are marked, "
-        "all of them in the newest 20 commits. The largest: regression +25 %, a.Up of "
-        "AlphaAdam in PyTorch, at 001effff subject 30 and improvement -50 %, b.Down (shapes nano) of AlphaAdam in "
-        "PyTorch, at 0023ffff subject 35."
+        "all of them in the newest 20 commits. The largest: regression +25 % (level 1 before, "
+        "1.25 from there on), a.Up of AlphaAdam in PyTorch, beginning at 001effff subject 30 and improvement -50 % "
+        "(level 2 before, 1 from there on), b.Down (shapes nano) of AlphaAdam in PyTorch, beginning at 0023ffff "
+        "subject 35."
     )
 
 
 def test_changes_of_long_ago_are_not_called_late():
-    assert said(results(series([1.0] * 30 + [2.0] * 30))).endswith("are marked, none of them in the newest 20 commits.")
+    assert said(results(series([1.0] * 30 + [2.0] * 30))).endswith("is marked, none of them in the newest 20 commits.")
 
 
 def test_the_answer_is_only_as_strong_as_the_data():
-    assert "no change of 5 % or more is marked; in so few commits many changes are missed" in said(
+    assert "no change of 5 % or more is marked. In so few commits many changes are missed." in said(
         results(series([1.0] * 5))
     )
     assert said(results(series([1.0] * 50))).endswith("no change of 5 % or more is marked.")

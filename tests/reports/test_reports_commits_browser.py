@@ -32,6 +32,7 @@ HISTORY = history(
     series(steps(3, 2e-3, 1e-3, 1e-3, 1e-3), "m.Step.track_seconds", "jax", shapes="nano"),
     series(steps(4, 4e-3), "m.Step.track_seconds", "jax", "adamw", shapes="nano"),
     series(steps(5, 5e-4), "m.Step.track_seconds", "torch", "adamw", shapes="nano"),
+    series([*([2.0] * 25), 9.0, *([2.0] * (LENGTH - 26))], "m.Other.track_spread", "torch", "", "ratio"),
     series([None] * LENGTH, "m.Gone.track_bytes", "torch", "", "bytes"),
     series([*([3.0] * (LENGTH - 1)), None], HOSTILE, "torch", "", HOSTILE, shapes=HOSTILE),
     *(series(steps(10 + n, 1.0), f"m.Other.track_{n:02}", "torch", "", "ratio") for n in range(10)),
@@ -78,9 +79,9 @@ def rows(page):
 def test_series_stand_in_order_of_their_last_change_and_one_trend_is_drawn(opened):
     page = opened("commits-trend")
     assert names(page)[:2] == ["m.Step.track_seconds (shapes nano)"] * 2
-    assert page.locator("#commits-list tbody tr").count() == 17
+    assert page.locator("#commits-list tbody tr").count() == 18
     expect(page.locator("#commits-count")).to_have_text(
-        "17 of 17 series, 1 regressed, 1 improved, 14 without a mark, 2 missing now"
+        "18 of 18 series, 1 regressed, 1 improved, 15 without a mark, 2 missing now"
     )
     expect(page.locator("#commits-view [role=graphics-document]")).to_have_count(1)
     expect(page.locator("#commits-trend-chart")).to_contain_text("+50 %")
@@ -94,17 +95,48 @@ def test_nothing_is_drawn_before_the_trend_is_near(opened):
 
 
 def test_a_series_is_chosen_with_the_keyboard_and_stays_in_the_address(opened):
-    page = opened("commits-series")
+    page = opened("commits-series", viewport={"width": 1000, "height": 400})
     button = page.locator("#commits-list button.choice").nth(1)
     button.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#commits-trend-title")).to_have_text("m.Step.track_seconds (shapes nano) · AlphaAdam · JAX")
     expect(button).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#commits-trend")).to_be_focused()
+    expect(page.locator("#commits-trend-title")).to_be_in_viewport()
     expect(page.locator("#commits-trend-chart [role=graphics-document]")).to_have_attribute(
         "aria-label", re.compile("JAX")
     )
     page.reload()
     expect(page.locator("#commits-trend-title")).to_contain_text("JAX")
+
+
+def test_a_choice_without_an_anchor_gets_that_of_its_figure_without_a_scroll(opened):
+    page = opened("")
+    page.locator("#commits-order").scroll_into_view_if_needed()
+    place = page.evaluate("scrollY")
+    page.select_option("#commits-order", "name")
+    assert page.evaluate("location.hash") == "#commits-series&order=name"
+    assert page.evaluate("scrollY") == place
+    page = opened("")
+    page.fill("#find-commits-list", "track_03")
+    assert page.evaluate("location.hash") == "#commits-series&find-commits-list=track_03"
+    page = opened("")
+    page.locator("#commits-list button.choice").nth(1).click()
+    assert page.evaluate("location.hash").startswith("#commits-trend&series=")
+    page = opened("")
+    page.locator("#commits-trend").scroll_into_view_if_needed()
+    page.locator("#commits-trend-words button").first.click()
+    assert page.evaluate("location.hash").startswith("#commits-compare&a=")
+    page = opened("marked-changes")
+    page.select_option("#commits-order", "name")
+    assert page.evaluate("location.hash") == "#marked-changes&order=name"
+
+
+def test_the_benchmark_stays_in_sight_when_the_list_is_moved_sideways(opened):
+    page = opened("commits-series", **PHONE)
+    page.evaluate("document.querySelector('#commits-list .scroll').scrollLeft = 400")
+    box = page.locator("#commits-list button.choice").first.bounding_box()
+    assert 0 <= box["x"] < box["x"] + box["width"] < 195
 
 
 def test_filters_narrow_the_list_and_survive_in_the_address(opened):
@@ -126,18 +158,18 @@ def test_filters_narrow_the_list_and_survive_in_the_address(opened):
 
 def test_a_state_that_makes_no_sense_shows_everything(opened):
     page = opened("commits&show=x&framework=x&series=x&order=x&machine=x&a=zzz&least=x&b-framework=x")
-    assert page.locator("#commits-list tbody tr").count() == 17
+    assert page.locator("#commits-list tbody tr").count() == 18
     expect(page.locator("#commits-moved")).to_have_text("Name two commits that were measured.")
     expect(page.locator("#commits-a")).to_have_attribute("aria-invalid", "true")
 
 
-@pytest.mark.parametrize("pair", [(3, 25), (38, 39), (30, 5)])
+@pytest.mark.parametrize("pair", [(3, 25), (38, 39), (39, 38), (30, 5), (24, 25)])
 def test_two_commits_give_what_the_terminal_gives(opened, pair):
     a, b = (commit_name(number)[:8] for number in pair)
     page = opened(f"commits-compare&a={a}&b={b}")
     expected = compare(HISTORY, *pair)
     found = rows(page)
-    assert [(row[0].lstrip("▲▼ "), row[4].split(" (")[0]) for row in found] == [
+    assert [(row[0].lstrip("▲▼✗ "), row[4].split(" (")[0]) for row in found] == [
         (WORDS[row.verdict], row.series.benchmark) for row in expected
     ]
     for row, other in zip(found, expected, strict=True):
@@ -188,6 +220,41 @@ def test_the_asked_for_size_decides_what_moved(opened):
     assert state(page)["least"] == "10"
 
 
+def test_a_size_that_is_none_is_refused(opened):
+    page = opened("commits-compare")
+    for text in ("-5", "2000"):
+        page.fill("#commits-least", text)
+        page.press("#commits-least", "Tab")
+        expect(page.locator("#commits-least")).to_have_attribute("aria-invalid", "true")
+        expect(page.locator("#commits-moved")).to_have_text('"at least" takes a number from 0 to 1000.')
+        assert rows(page) == []
+    page.fill("#commits-least", "0")
+    page.press("#commits-least", "Tab")
+    expect(page.locator("#commits-least")).to_have_attribute("aria-invalid", "false")
+    expect(page.locator("#commits-moved")).not_to_contain_text("below the threshold")
+    assert rows(page)
+
+
+def test_what_is_saved_names_the_units(opened):
+    page = opened("commits-compare")
+    for part in ("list", "compared"):
+        with page.expect_download() as download:
+            page.locator(f"#commits-{part}").get_by_role("button", name="JSON").click()
+        saved = json.loads(download.value.path().read_text())
+        assert saved["columns"][-1]["name"] == "unit"
+        assert {"seconds", "ratio"} <= {row[-1] for row in saved["rows"]}
+
+
+def test_subjects_are_missed_only_where_some_are_known(open_report, tmp_path):
+    for subjects, shown in ((dict.fromkeys(range(12), ""), False), (dict.fromkeys(range(11), ""), True)):
+        path = tmp_path / "subjects.html"
+        item = history(series([1.0] * 12), subjects=subjects)
+        path.write_text(render(Results(histories=(item,)), "python -m reports"), encoding="utf-8")
+        page = open_report(path, "commits-compare").page
+        expect(page.locator("#commits-b-subject")).not_to_be_empty()
+        assert ("not known" in page.locator("#commits-a-subject").inner_text()) == shown
+
+
 def test_a_mark_leads_to_its_two_commits(opened):
     page = opened("commits-series")
     page.locator("#commits-trend-words button").first.click()
@@ -218,6 +285,11 @@ def test_all_values_can_be_saved_with_the_reasons_of_the_missing(opened):
     assert len(saved["rows"]) == LENGTH
     assert len(saved["columns"]) == 3 + len(HISTORY.series)
     assert len(saved["missing"]) == LENGTH + 1
+    assert saved["columns"][3] == {
+        "name": "torch m.Step.track_seconds optimizer=alphaadam shapes=nano [seconds]",
+        "title": "torch m.Step.track_seconds optimizer=alphaadam shapes=nano",
+        "unit": "seconds",
+    }
     assert {item["reason"] for item in saved["missing"]} == {"failed"}
     flat = [value for row in saved["rows"] for value in row[3:] if value is not None]
     given = [value for values in zip(*(item.values for item in HISTORY.series), strict=True) for value in values]

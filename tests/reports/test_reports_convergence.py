@@ -14,7 +14,7 @@ from reports.anchors import slug
 from reports.charts.convergence.ablation import Ablation
 from reports.charts.convergence.curves import TrainingCurves, ValidationCurves
 from reports.charts.convergence.directions import Directions
-from reports.charts.convergence.final_loss import FinalLoss
+from reports.charts.convergence.final_loss import FinalLoss, joint_tests
 from reports.charts.convergence.frameworks import Frameworks
 from reports.charts.convergence.learning_rates import LearningRates
 from reports.charts.convergence.naming import named
@@ -119,6 +119,31 @@ def test_validation_loss_is_the_median_and_the_range_over_seeds(draw):
         statistics.median(seconds("alphaadam", seed, 26) for seed in SEEDS), rel=1e-4
     )
     assert (row["tokens"], row["seeds"]) == (26 * 8 * 128, 3)
+
+
+@pytest.mark.parametrize("pace", [1.0, 0.3])
+def test_losses_above_the_drawing_are_counted_by_their_last_step(tmp_path, pace):
+    def slow(optimizer, rate, seed, step):
+        # The drawing begins with the highest median at step 8, which is Lion's; one seed stays above it for longer.
+        late = 3 * (step < 25) if (optimizer, seed) == ("adamw", 9) and pace < 1 else 0
+        return 2 + 3 * math.exp(-step / 15) + late
+
+    folder = ComparisonFolder(tmp_path / "slow", loss=slow).fill("adamw", "lion")
+    (figure,) = ValidationCurves().draw(results(folder))
+    assert figure.panels[0].spec["layer"]
+    said = re.search(
+        r"Losses above (\S+) nats/byte lie above the drawings: all of them are of the first (\d+)", figure.lead
+    )
+    assert int(said[2]) == (6 if pace == 1 else 24)
+    top = float(said[1])
+    above = [row["step"] for row in rows(figure.data[0]) if row["high"] > top]
+    assert max(above) == int(said[2])
+
+
+def test_a_drawing_that_holds_every_loss_leaves_none_out(tmp_path):
+    folder = ComparisonFolder(tmp_path / "flat", loss=lambda *of: 2.0).fill("adamw")
+    (figure,) = ValidationCurves().draw(results(folder))
+    assert "above the drawings" not in figure.lead
 
 
 def test_training_loss_is_a_mean_over_windows_of_steps(tmp_path):
@@ -234,6 +259,19 @@ def test_final_losses_and_paired_differences_have_students_intervals(draw):
         assert beside[label, words, "p, Holm"].value == pytest.approx(expected)
 
 
+def test_an_axis_that_leaves_out_zero_is_said(tmp_path, draw):
+    assert draw(FinalLoss()).lead.endswith("The axis of the losses does not begin at 0.")
+    folder = ComparisonFolder(tmp_path / "near", loss=lambda *of: 0.1 * (of[2] - 8)).fill("adamw")
+    assert "begin at 0" not in FinalLoss().draw(results(folder))[0].lead
+
+
+def test_differences_that_were_not_tested_are_no_comparisons(folder):
+    for seed in SEEDS[1:]:
+        folder.write("lion", BEST, seed, "diverged", end=4)
+    (comparison,) = results(folder).comparisons
+    assert joint_tests(comparison.standings) == 1
+
+
 def test_a_difference_within_noise_is_said_to_show_nothing(tmp_path):
     def noisy(optimizer, rate, seed, step):
         return loss("adamw", rate, seed, step) + (0.01 * (seed - 9) if optimizer == "alphaadam" else 0)
@@ -281,11 +319,25 @@ def test_steps_and_seconds_to_the_target_are_means_over_seeds(draw):
     assert f"{target:.4f}" in figure.lead
 
 
-def test_without_a_target_the_figure_says_what_it_waits_for(folder):
+def test_seconds_are_said_to_show_nothing_of_the_machine(draw):
+    lead = draw(ToTarget()).lead
+    assert "the trials of one optimizer ran together, at other times than those of the others" in lead
+    assert "the intervals of seconds cover the seeds, not the state of the machine; compare steps rather than" in lead
+
+
+def test_without_a_target_the_figure_says_what_it_waits_for(folder, tmp_path):
     folder.write("adamw", BEST, 9, "diverged", end=5)
     (figure,) = ToTarget().draw(results(folder))
     assert not figure.panels
+    assert figure.missing[0].startswith("There is no target: ")
     assert "not all final trials of AdamW got there" in figure.missing[0]
+    other = ComparisonFolder(tmp_path / "other").fill("lion")
+    (figure,) = ToTarget().draw(results(other))
+    assert figure.missing[0].startswith("There is no target yet: ")
+    assert "no trial of AdamW is there" in figure.missing[0]
+    other.summarize()
+    (figure,) = ToTarget().draw(results(other))
+    assert "AdamW was not part of the comparison" in figure.missing[0]
 
 
 def test_the_search_has_every_rate_and_marks_the_best(draw):
@@ -401,6 +453,7 @@ def test_alpha_and_mask_are_medians_over_seeds_by_tensor_and_step(draw):
     (row,) = rows(mask, tensor=TENSORS[3])
     assert row["s40"] == float(f"{statistics.median(1 / alpha('alphaadam', seed, 40, 3) for seed in SEEDS):.4g}")
     assert [panel.heading for panel in figure.panels] == ["AlphaAdam", "Lion", "Quantiles over tensors"]
+    assert 'capped at 2 by AlphaAdam\'s rule and at 1000 by the rule "count", which Cautious AdamW uses.' in figure.lead
 
 
 def test_quantiles_are_over_tensors(draw):

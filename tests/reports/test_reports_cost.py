@@ -22,7 +22,7 @@ from reports.sources.read import read
 from reports.sources.speed import Cell
 from tests.reports.speed_files import ENVIRONMENT, cell, pair_ratios, write
 
-RATE = 7 * 4 * 124_000_000 / 0.1  # of AdamW's step on gpt2-small in `cell`, in bytes per second
+RATE = 7 * 4 * 124_000_000 / 0.09  # of AdamW's fastest step on gpt2-small in `cell`, in bytes per second
 
 
 @pytest.fixture
@@ -169,11 +169,11 @@ def test_the_floor_is_what_the_fastest_adamw_beyond_all_caches_moved(results):
     assert floor.bytes_per_second == pytest.approx(RATE)
     assert floor.source == "AdamW fused, gpt2-small, float32"
     torch = FrameworkSteps().draw(found)[0]
-    assert "34.7 GB/s, the most that an AdamW step on 1 GB or more moved" in torch.lead
+    assert "38.6 GB/s, those of the fastest single AdamW step on 1 GB or more" in torch.lead
     assert "the bandwidth itself was not measured" in torch.lead
     row = table_of(torch)["gpt2-small", "float32", "AlphaAdam fused"]
     assert row["floor\nseconds"].value == pytest.approx(36.25 * 124e6 / RATE)
-    assert table_of(torch)["gpt2-small", "float32", "AdamW fused"]["floor\nseconds"].value == pytest.approx(0.1)
+    assert table_of(torch)["gpt2-small", "float32", "AdamW fused"]["floor\nseconds"].value == pytest.approx(0.09)
 
 
 def test_machines_and_devices_have_floors_of_their_own(tmp_path):
@@ -223,7 +223,7 @@ def test_sizes_are_drawn_against_parameters_and_tensors_with_the_floor(results):
     ]
     rows = [row for row in drawn(figure.panels[1]) if row["variant"] == "AlphaAdam fused"]
     assert [row["size"] for row in rows] == [1, 10, 100]
-    rate = 28e8 / statistics.median(cell(seconds=3e-4)["seconds"])  # of one tensor of 1e8 elements, faster than 100
+    rate = 28e8 / min(cell(seconds=3e-4)["seconds"])  # of one tensor of 1e8 elements, faster than 100
     assert rows[-1]["floor"] == pytest.approx(36.25 * 100_000 / rate, rel=1e-5)
     assert rows[-1]["median"] == pytest.approx(statistics.median(cell(seconds=5e-4)["seconds"]), rel=1e-5)
     assert [key.label for key in figure.legend] == [
@@ -325,7 +325,9 @@ def test_a_framework_whose_own_adamw_is_slow_is_compared_with_the_fastest_too(re
     fastest = {**slow, "fastestSeconds": [value / 1.25 for value in reversed(slow["seconds"])]}
     sentence = answers(results(keras_torch=[fastest]))[0].sentence
     expected = statistics.median(pair_ratios(fastest, "fastestSeconds"))
-    assert f"and {expected:.2f}× relative to torch.optim.AdamW(fused=True) in Keras on PyTorch eager" in sentence
+    assert f"in the same framework: {expected:.2f}× (" in sentence
+    assert ") beside torch.optim.AdamW(fused=True), and 0.10× (" in sentence
+    assert "beside the framework's own AdamW in Keras on PyTorch eager" in sentence
 
 
 def test_state_that_is_larger_is_given_as_a_factor_and_unknown_memory_is_named(results):

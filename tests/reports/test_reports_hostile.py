@@ -119,7 +119,7 @@ def test_the_page_of_spoiled_results_is_made_and_nothing_in_it_is_alive(make, tm
     choose = random.Random(kind)
     spoiled = [(path, *documents(path)) for path in paths]
     spoiled = [(path, lines, one) for path, lines, content in spoiled for one in hostile.spoiled(content, 2)]
-    for path, lines, content in choose.sample(spoiled, 2):
+    for path, lines, content in choose.sample(spoiled, 3):
         whole = path.read_bytes()
         path.write_bytes(hostile.dump(content, lines))
         with debug_mode(False):

@@ -10,6 +10,7 @@ from reports.provenance import provenance, warnings
 from reports.results import Results
 from reports.sources.conformance import Conformance
 from reports.sources.read import read
+from tests.reports import speed_files
 
 
 @pytest.fixture
@@ -60,6 +61,17 @@ def test_two_commits_are_named_with_what_is_of_each(conformance_data, load):
 def test_an_unknown_commit_is_said(conformance_data, load, commit):
     conformance_data["commit"] = commit
     assert [warning.endswith("does not say which commit was tested.") for warning in warnings(load())] == [True]
+
+
+def test_step_times_of_two_versions_of_the_code_are_said(tmp_path):
+    other = {**speed_files.ENVIRONMENT, "alphaadamSource": "another"}
+    cells = [speed_files.cell(), speed_files.cell(shapes="gpt2-nano", environment=1)]
+    speed_files.write(tmp_path / "one.json", cells[0])
+    assert warnings(read([tmp_path])) == []
+    speed_files.write(tmp_path / "two.json", *cells, environments=[speed_files.ENVIRONMENT, other])
+    assert warnings(read([tmp_path])) == [
+        "The step times are of 2 versions of alphaadam's source: their digests stand below."
+    ]
 
 
 def test_nothing_is_no_source():

@@ -1,6 +1,7 @@
 """What git says of commits, and the options that name it."""
 
 import argparse
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,22 @@ def test_what_is_no_hash_is_neither_asked_for_nor_linked_to(name):
     assert repository.link(name) == ""
 
 
-def test_the_address_is_that_of_the_option_or_of_the_configuration(tmp_path):
-    here = ("--repository", str(tmp_path))
+@pytest.fixture
+def here(tmp_path):
+    """The option that names a new repository."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    return ("--repository", str(tmp_path))
+
+
+@pytest.mark.parametrize("folder", [".", "nowhere"])
+def test_a_folder_that_was_named_and_is_in_no_repository_is_an_error(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match=f"--repository {folder}: git finds no repository there"):
+        from_arguments(options("--repository", folder))
+    assert from_arguments(options()).known([NAME]) == {}
+
+
+def test_the_address_is_that_of_the_option_or_of_the_configuration(here, tmp_path):
     assert from_arguments(options(*here)).link(NAME) == ""
     (tmp_path / "asv.conf.json").write_text('{"show_commit_url": "https://example.org/c/", /* a comment */ "a": 1}')
     assert from_arguments(options(*here)).link(NAME) == f"https://example.org/c/{NAME}"
@@ -41,17 +56,17 @@ def test_the_address_is_that_of_the_option_or_of_the_configuration(tmp_path):
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)//", "//example.org/", "https:", "http://[", "file:///etc/"])
-def test_an_address_that_is_none_of_the_web_is_refused_or_ignored(url, tmp_path):
+def test_an_address_that_is_none_of_the_web_is_refused_or_ignored(url, here, tmp_path):
     with pytest.raises(SourceError, match="begins with neither"):
         from_arguments(options("--commit-url", url))
     (tmp_path / "asv.conf.json").write_text(f'{{"show_commit_url": "{url}"}}')
-    assert from_arguments(options("--repository", str(tmp_path))).url == ""
+    assert from_arguments(options(*here)).url == ""
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"show_commit_url": 3}'])
-def test_a_broken_configuration_gives_no_links(content, tmp_path):
+def test_a_broken_configuration_gives_no_links(content, here, tmp_path):
     (tmp_path / "asv.conf.json").write_text(content)
-    assert from_arguments(options("--repository", str(tmp_path))).url == ""
+    assert from_arguments(options(*here)).url == ""
 
 
 def test_options_can_be_written_again():

@@ -201,7 +201,7 @@ def test_it_serves_until_ctrl_c_ends_it_quietly_and_writes_nothing(folder):
                 said += waiting.recv(4096) or pytest.fail(f"the connection ended after {said!r}")
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=20) == 0
-        assert process.stderr.read() == ""
+        assert process.stderr.read() == "reading the results ...\n"
     finally:
         process.kill()
         process.communicate()
@@ -214,7 +214,21 @@ def test_a_port_that_is_taken_is_one_line(folder, capsys):
         assert serve.main([str(folder), "--port", str(port)]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"error: cannot listen on 127.0.0.1, port {port}: ")
-    assert error.endswith("Choose another with --port.\n")
+    assert error.endswith("Address already in use. Choose another with --port.\n")
+
+
+def test_an_address_that_is_not_this_machines_is_one_line(folder, capsys):
+    assert serve.main([str(folder), "--host", "192.0.2.1"]) == 1
+    assert capsys.readouterr().err.endswith("Choose another with --host.\n")
+
+
+def test_an_interrupt_while_the_results_are_read_ends_it_quietly(folder, monkeypatch, capsys):
+    def interrupted(press):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Press, "look", interrupted)
+    assert serve.main([str(folder), "--port", "0"]) == 0
+    assert capsys.readouterr().err == "reading the results ...\n"
 
 
 def test_a_path_that_is_not_there_is_one_line(tmp_path, capsys):

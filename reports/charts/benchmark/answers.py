@@ -36,5 +36,12 @@ def _of_method(method: str, found: list[Rate]) -> str:
                 f"reported a change in {rate.reported} of {rate.cases} cases where nothing differed, {percents(rate)}"
             )
         elif rate.method == method:
-            parts.append(f"found {rate.reported} of {rate.cases} kernels that were made 10 % slower, {percents(rate)}")
-    return f"Comparing two commits, {method} {listing(parts) or 'was tried without a result'}."
+            parts.append(
+                f"found a slowdown in {rate.reported} of {rate.cases} cases whose kernels take 10 % longer,"
+                f" {percents(rate)}"
+            )
+    said = listing(parts) or "was tried without a result"
+    return (
+        f"Comparing two commits, {method} {said}. (The intervals take cases as independent; those of one comparison are"
+        " not quite.)"
+    )

@@ -17,7 +17,7 @@ LEAD = (
     " longer than they did. (A step is then a little less than 10 % slower: the rest of it is Python.) A case is one"
     " optimizer on tensors of one size in one comparison. Lines are exact 95 % binomial intervals (Clopper and"
     " Pearson), which take the cases as independent; those of one comparison share its processes, so they are not"
-    " quite."
+    " quite independent, and true intervals are wider."
 )
 HEADINGS = {NOTHING: "False reports: nothing had changed", SLOWED: "Found slowdowns: kernels 10 % slower"}
 

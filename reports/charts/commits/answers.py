@@ -28,18 +28,18 @@ def _sentence(history: History, several: bool) -> str:
         )
     found = marks(history)
     scope = f"Across {commits} commits{where}, in {measured} series of benchmarks, "
+    caution = "" if commits >= ENOUGH else " In so few commits many changes are missed."
     if not found:
-        caution = "" if commits >= ENOUGH else "; in so few commits many changes are missed"
-        return f"{scope}no change of 5 % or more is marked{caution}."
+        return f"{scope}no change of 5 % or more is marked.{caution}"
     late = [item for item in found if item[1].at >= commits - LATELY]
-    sentence = f"{scope}{_counted(found)} of 5 % or more are marked"
+    sentence = f"{scope}{_counted(found)} of 5 % or more {'is' if len(found) == 1 else 'are'} marked"
     if commits <= LATELY:
         late = found
     elif late:
         part = "all" if len(late) == len(found) else _counted(late)
         sentence += f", {part} of them in the newest {LATELY} commits"
     else:
-        return f"{sentence}, none of them in the newest {LATELY} commits."
+        return f"{sentence}, none of them in the newest {LATELY} commits.{caution}"
     largest = [
         max(part, key=lambda item: magnitude(item[1]))
         for part in (
@@ -48,7 +48,8 @@ def _sentence(history: History, several: bool) -> str:
         )
         if part
     ]
-    return f"{sentence}. The largest: {listing([_described(history, *item) for item in largest])}."
+    which = "It is" if len(found) == 1 else "The largest"
+    return f"{sentence}. {which}: {listing([_described(history, *item) for item in largest])}.{caution}"
 
 
 def _counted(found: list[tuple[Series, Mark]]) -> str:
@@ -62,6 +63,7 @@ def _described(history: History, series: Series, mark: Mark) -> str:
     optimizer = f" of {optimizer_label(series.optimizer)}" if series.optimizer else ""
     once = ", on one commit so far" if mark.values == 1 else ""
     return (
-        f"{kind} {percent(mark.change)}, {named(series)}{optimizer} in {framework_label(series.framework)}, "
-        f"at {titled(history.commits[mark.at])}{once}"
+        f"{kind} {percent(mark.change)} (level {mark.before:.3g} before, {mark.after:.3g} from there on), "
+        f"{named(series)}{optimizer} in {framework_label(series.framework)}, beginning at "
+        f"{titled(history.commits[mark.at])}{once}"
     )

@@ -1,11 +1,12 @@
-"""The histories as the page carries them: rounded where their scatter leaves no meaning, and compressed."""
+"""The histories as the page carries them, compressed."""
 
 import base64
 import gzip
 import json
 import math
 
-from reports.charts.commits.comparison import DEVIATIONS, MOVED, WORDS
+from reports.charts.commits.comparison import DEVIATIONS, FIRST, WORDS, judged
+from reports.charts.commits.kept import kept, rounded
 from reports.charts.commits.steps import THRESHOLD, Trend, trend
 from reports.names import framework_label, look
 from reports.sources.asv_history import Commit, History, Series
@@ -18,7 +19,7 @@ def embedded(histories: tuple[History, ...]) -> str:
         "threshold": THRESHOLD,
         "deviations": DEVIATIONS,
         "verdicts": WORDS,
-        "moved": MOVED,
+        "first": FIRST,
         "missing": MISSING,
         "optimizers": {
             name: look(name) for name in sorted({series.optimizer for item in histories for series in item.series})
@@ -46,38 +47,24 @@ def _commit(commit: Commit) -> list[str]:
 
 
 def _series(series: Series, found: Trend) -> dict:
-    digits = significant_digits(found)
-
-    def rounded(value: float | None) -> float | int | None:
-        if value is None:
-            return None
-        short = float(f"{value:.{digits}g}")
-        return int(short) if short.is_integer() and abs(short) < 1e15 else short
-
+    own = kept(series.values)
     return {
         "benchmark": series.benchmark,
         "unit": series.unit,
         "framework": series.framework,
         "parameters": series.parameters,
-        "digits": digits,
-        "values": [rounded(value) for value in series.values],
+        "judged": judged(series),
+        "digits": own.digits,
+        "values": own.values,
         "missing": _runs([series.missing.get(number, "") for number in range(len(series.values))]),
-        "levels": [[level.first, level.last, rounded(level.value)] for level in found.levels],
+        "levels": [[level.first, level.last, rounded(level.value, own.digits)] for level in found.levels],
         "marks": [
-            [mark.at, mark.since, rounded(mark.before), rounded(mark.after), mark.values] for mark in found.marks
+            [mark.at, mark.since, rounded(mark.before, own.digits), rounded(mark.after, own.digits), mark.values]
+            for mark in found.marks
         ],
-        "scatter": None if found.scatter is None else float(f"{found.scatter:.3g}"),
+        "scatter": own.scatter,
+        "jump": own.jump if math.isfinite(own.jump) else None,
     }
-
-
-def significant_digits(found: Trend) -> int:
-    """How many digits of a series are kept: those down to a hundredth of its scatter, and five in any case.
-
-    Values that hardly scatter, and those of which that is not known, are kept to ten digits.
-    """
-    if not found.scatter:
-        return 10
-    return min(10, max(5, math.ceil(2 - math.log10(found.scatter))))
 
 
 def _runs(names: tuple[str, ...] | list[str]) -> list[list]:

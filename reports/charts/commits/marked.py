@@ -3,12 +3,12 @@
 import math
 
 from reports.charts.commits.steps import Mark, trend
-from reports.charts.commits.words import named, percent
+from reports.charts.commits.words import named, percent, with_unit
 from reports.figures import Chart, Figure
 from reports.names import framework_label, optimizer_label
 from reports.results import Results
 from reports.sources.asv_history import History, Series
-from reports.tables import Cell, Table, significant
+from reports.tables import Cell, Table
 
 FEW = 12
 """More rows than these the page keeps folded."""
@@ -45,12 +45,13 @@ def magnitude(mark: Mark) -> float:
 
 def _table(history: History, found: list[tuple[Series, Mark]]) -> Table:
     rows: list[tuple[tuple[str, ...], list[Cell]]] = []
+    unknown = "subject not known" if any(commit.subject for commit in history.commits) else ""
     for series, mark in found:
         commit = history.commits[mark.at]
         headers = (
             commit.name[:8],
             f"{commit.date:%Y-%m-%d}",
-            commit.subject or "subject not known",
+            commit.subject or unknown,
             named(series),
             framework_label(series.framework),
             optimizer_label(series.optimizer) if series.optimizer else "",
@@ -61,8 +62,8 @@ def _table(history: History, found: list[tuple[Series, Mark]]) -> Table:
             (
                 headers,
                 [
-                    Cell(f"{significant(mark.before)} {series.unit}".strip(), mark.before),
-                    Cell(f"{significant(mark.after)} {series.unit}".strip(), mark.after),
+                    Cell(with_unit(mark.before, series.unit), mark.before),
+                    Cell(with_unit(mark.after, series.unit), mark.after),
                     Cell("", None, "level before is 0") if math.isinf(change) else Cell(percent(change), change),
                 ],
             )

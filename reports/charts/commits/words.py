@@ -3,6 +3,7 @@
 import math
 
 from reports.sources.asv_history import Commit, Series
+from reports.tables import significant
 
 
 def percent(change: float) -> str:
@@ -13,6 +14,15 @@ def percent(change: float) -> str:
         return "0 %"
     share = 100 * change
     return f"{share:+.1f} %" if abs(share) < 9.95 else f"{share:+,.0f} %"
+
+
+def with_unit(value: float, unit: str) -> str:
+    """A value with its unit, seconds with the prefix that the page would choose."""
+    if unit != "seconds" or value == 0:
+        return f"{significant(value)} {unit}".strip()
+    scales = ((1, "s"), (1e3, "ms"), (1e6, "µs"))
+    factor, symbol = next((scale for scale in scales if abs(value) * scale[0] >= 1), (1e9, "ns"))
+    return f"{significant(value * factor)} {symbol}"
 
 
 def named(series: Series) -> str:

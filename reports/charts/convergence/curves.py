@@ -90,12 +90,11 @@ def _figure(item: Named, bands: dict[str, Band], stem: str, title: str, lead: st
     axes = [axis for axis in AXES if axis.field != "tokens" or comparison.tokens_per_step]
     timed = any(np.isfinite(found.seconds).any() for found in bands.values())
     axes = [axis for axis in axes if axis.field != "seconds" or timed]
-    cut = f" Losses above {domain[1]:.3g} {comparison.unit}, of the first steps, lie above the drawings."
     data = _data(f"{anchor}--data", f"{title} ({comparison.unit}), {item.title}", bands, comparison)
     return Figure(
         anchor,
         f"{title}: {item.title}",
-        lead + (cut if _is_cut(bands.values(), domain) else "") + (f" {TIME}" if timed else ""),
+        lead + _cut(bands.values(), domain[1], comparison.unit) + (f" {TIME}" if timed else ""),
         [_panel(data.anchor, bands, axis, comparison.unit, domain, points) for axis in axes],
         data=[data],
         legend=lines(list(bands)),
@@ -136,8 +135,13 @@ def _domain(bands: Collection[Band], budget: int) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _is_cut(bands: Collection[Band], domain: tuple[float, float]) -> bool:
-    return any(float(found.high.max()) > domain[1] for found in bands)
+def _cut(bands: Collection[Band], top: float, unit: str) -> str:
+    """What the drawings leave out, and until which step."""
+    last = max((int(step) for found in bands for step in found.steps[found.high > top]), default=0)
+    if not last:
+        return ""
+    steps = "the first step" if last == 1 else f"the first {last:,} steps"
+    return f" Losses above {top:.3g} {unit} lie above the drawings: all of them are of {steps}."
 
 
 def _data(anchor: str, caption: str, bands: dict[str, Band], comparison: Comparison) -> Data:

@@ -1,6 +1,8 @@
 """The validation loss at the end of the budget, and its paired difference from the baseline's."""
 
-from reports.charts.convergence.intervals import cells, interval_panel
+from collections.abc import Mapping
+
+from reports.charts.convergence.intervals import begins_at_zero, cells, interval_panel
 from reports.charts.convergence.naming import Named, named, percent
 from reports.figures import Chart, Figure, Panel
 from reports.intervals import NOTHING, Difference, Interval
@@ -25,13 +27,14 @@ def _figure(item: Named) -> Figure:
     base = optimizer_label(comparison.baseline)
     confidence = percent(100 * comparison.confidence)
     standings = {name: comparison.standings[name] for name in item.optimizers}
+    axis = "" if begins_at_zero(map(final, standings.values())) else " The axis of the losses does not begin at 0."
     return Figure(
         f"final-loss-{item.slug}",
         f"Loss at the end: {item.title}",
         f"Validation loss after {comparison.budget:,} steps with each optimizer's best learning rate: mean over the "
         f"final seeds with Student's {confidence} interval. The differences from {base} are paired, as each seed gives "
         "all optimizers the same initial weights and batches; their intervals stand each for itself, p is of the "
-        "paired t-test after Holm's correction for all optimizers of this comparison.",
+        f"paired t-test after Holm's correction for all optimizers of this comparison.{axis}",
         _panels(comparison, standings),
         [_losses(comparison, standings), *_differences(comparison, standings)],
         legend=[],
@@ -52,6 +55,11 @@ def verdict(difference: Difference | None, others: int) -> str:
         return "no difference shown"
     word = "lower loss" if difference.interval.high < 0 else "higher loss"
     return f"{word}, but not shown among {others} comparisons" if difference.within_noise else word
+
+
+def joint_tests(standings: Mapping[str, Standing]) -> int:
+    """How many differences from the baseline were tested together, which is what Holm's correction is for."""
+    return sum(standing.difference is not None and standing.difference.p is not None for standing in standings.values())
 
 
 def absence(standing: Standing) -> str:
@@ -112,7 +120,7 @@ def _differences(comparison: Comparison, standings: dict[str, Standing]) -> list
         found = standing.difference or Difference(NOTHING, None, None)
         rows.append(
             (
-                (optimizer_label(name), verdict(standing.difference, len(compared))),
+                (optimizer_label(name), verdict(standing.difference, joint_tests(standings))),
                 [
                     *cells(found.interval, 4, "no pair of seeds that both finished"),
                     Cell(str(found.interval.n), float(found.interval.n)),

@@ -1,6 +1,7 @@
 """Means with their intervals: a point and a bar for each optimizer, or words where there is no number."""
 
 import math
+from collections.abc import Iterable
 
 import altair as alt
 
@@ -37,7 +38,7 @@ def interval_panel(
     ]
     drawn = [row for row in table if row["mean"] is not None]
     absent = [row for row in table if row["mean"] is None]
-    values = [v for found, _ in rows.values() for v in found[1:] if v is not None]
+    values = _values(found for found, _ in rows.values())
     domain = _domain(values + ([] if reference is None else [reference]))
     y = alt.Y("optimizer:N", sort=labels(names), scale=alt.Scale(domain=labels(names)), title=None, axis=AXIS)
     scale = alt.Scale(domain=domain, nice=False, zero=False)
@@ -65,6 +66,16 @@ def interval_panel(
     described = "; ".join(f"{row['optimizer']} {_said(row, digits)}" for row in table)
     chart = alt.layer(*layers).properties(height=26 * len(names))
     return panel(heading, f"{title}: {described}.", chart)
+
+
+def begins_at_zero(intervals: Iterable[Interval]) -> bool:
+    """Whether the axis of a panel of these has room for 0."""
+    low, high = _domain(_values(intervals))
+    return low <= 0 <= high
+
+
+def _values(intervals: Iterable[Interval]) -> list[float]:
+    return [value for found in intervals for value in found[1:] if value is not None]
 
 
 def _domain(values: list[float]) -> list[float]:

@@ -86,7 +86,7 @@ def _figure(item: Named, quantity: str) -> Figure | None:
     seeds = listing([f"{of_one.seeds} of {optimizer_label(name)}" for name, of_one in found.items()])
     what = {
         "alpha": "α makes up for what the mask takes away: 1 where nothing is masked, capped at 2 by AlphaAdam's rule "
-        'and at 1000 by "count".',
+        'and at 1000 by the rule "count", which Cautious AdamW uses.',
         "maskFraction": "The part of a tensor's coordinates that were updated: 1 where nothing is masked.",
     }[quantity]
     return Figure(

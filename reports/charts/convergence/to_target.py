@@ -23,8 +23,12 @@ def _figure(item: Named) -> Figure:
     anchor, title = f"to-target-{item.slug}", f"Steps and time to a target: {item.title}"
     base, target = optimizer_label(comparison.baseline), comparison.target
     if target.loss is None:
-        why = f"There is no target yet: it is the median loss of {base} at {percent(target.percent)} of the budget, and"
-        return Figure(anchor, title, missing=[f"{why} not all final trials of {base} got there."])
+        yet = "" if comparison.ended else " yet"
+        why = f"{base} was not part of the comparison" if comparison.ended else f"no trial of {base} is there"
+        if comparison.baseline in comparison.standings:
+            why = f"not all final trials of {base} got there"
+        what = f"it is the median loss of {base} at {percent(target.percent)} of the budget"
+        return Figure(anchor, title, missing=[f"There is no target{yet}: {what}, and {why}."])
     standings = {name: comparison.standings[name] for name in item.optimizers}
     steps = {name: (standing.to_target.interval, words(standing.to_target)) for name, standing in standings.items()}
     seconds = {name: (standing.seconds_to_target.interval, _timed(standing)) for name, standing in standings.items()}
@@ -34,8 +38,10 @@ def _figure(item: Named) -> Figure:
         f"The target is {target.loss:.4f} {comparison.unit}, the median validation loss of tuned {base} at "
         f"{percent(target.percent)} of its budget. Means over the final seeds with Student's "
         f"{percent(100 * comparison.confidence)} interval, read off the validations with a straight line between them. "
-        "Where not every seed reached it there is no mean, as that of the others would flatter. Time is that of "
-        "training alone; other trials may have run on the machine at the same time.",
+        "Where not every seed reached it there is no mean, because a mean over only those that did would look too "
+        "good. Time is that of training alone; the trials of one optimizer ran together, at other times than those of "
+        "the others and beside other trials: the intervals of seconds cover the seeds, not the state of the machine; "
+        "compare steps rather than seconds.",
         [
             interval_panel("Steps to the target", f"steps (budget: {comparison.budget:,})", steps, digits=0),
             interval_panel("Time to the target", "seconds of training", seconds, digits=1),

@@ -82,8 +82,9 @@ def _step_times(device: str, anchor: str, found: list[Group]) -> list[Answer]:
     parts = [f"{_ratio_words(group, cell)} in {_where(group, cell)}" for group, cell in chosen]
     sentence = (
         f"On a {device_title(device)} ({machines}), on {chosen[0][1].shapes} tensors in {chosen[0][1].dtype}, one"
-        f" AlphaAdam step takes, relative to AdamW's in the same framework: {'; '.join(parts)}. (Medians of n pairs of"
-        f" rounds in one process, with quartiles, of AlphaAdam's fastest form.){_not_there(found, chosen)}"
+        f" AlphaAdam step takes, relative to AdamW's in the same framework: {'; '.join(parts)}. (Medians over n pairs"
+        " of rounds in one process, in brackets the lower and the upper quartile, which are no confidence interval; of"
+        f" AlphaAdam's fastest form.){_not_there(found, chosen)}"
     )
     return [Answer(sentence, anchor)]
 
@@ -107,7 +108,8 @@ def _ratio_words(group: Group, cell: Cell) -> str:
         words = f"no difference shown, {words}"
     if cell.fastest:
         fastest = FASTEST.get(group.speed.framework, "the fastest AdamW timed in turn")
-        words += f" and {cell.fastest.median:.2f}× relative to {fastest}"
+        beside = f"{cell.fastest.median:.2f}× ({cell.fastest.lower:.2f} to {cell.fastest.upper:.2f}) beside {fastest}"
+        words = f"{beside}, and {words} beside the framework's own AdamW"
     return words
 
 
@@ -165,8 +167,10 @@ def _tracked_state(results: AsvResults) -> tuple[str, str]:
     rows = results.select(optimizer_state.BENCHMARK, "optimizer", "shapes")
     rows = rows.assign(ratio=ratio_to_adamw(rows, ["framework", "shapes"]))
     rows = rows[rows["optimizer"] == SUBJECT]
-    if len(rows) and (rows["ratio"] == 1).all():
-        words = "AlphaAdam's state takes exactly as many bytes as AdamW's in each framework"
+    known = rows["ratio"].dropna()
+    if len(known) and (known == 1).all():
+        where = "in each framework" if len(known) == len(rows) else "where both were measured, not everywhere"
+        words = f"AlphaAdam's state takes exactly as many bytes as AdamW's {where}"
     else:
         words = f"AlphaAdam's state takes, relative to AdamW's, {_ranges(rows, decimals(3))}"
     return f"{_at(results)} {words}.", "optimizer-state"
@@ -186,7 +190,7 @@ def _ranges(rows: pd.DataFrame, text: Callable[[float], str]) -> str:
         if absent == len(values):
             without.append(framework_label(name))
         else:
-            gap = f" ({absent} of {len(values)} shapes missing)" if absent else ""
-            parts.append(f"{' to '.join(ends)} in {framework_label(name)}{gap}")
+            at = listing(list(rows.loc[(rows["framework"] == name) & rows["ratio"].notna(), "shapes"]))
+            parts.append(f"{' to '.join(ends)} in {framework_label(name)}{f' on {at} alone' if absent else ''}")
     missing = f"missing in {listing(without)}" if without else ""
     return "; ".join(filter(None, (listing(parts), missing))) or "an unknown factor (missing)"

@@ -28,9 +28,9 @@ class Floor(NamedTuple):
     def words(self) -> str:
         """Where the floor comes from."""
         return (
-            f"{self.bytes_per_second / 1e9:.1f} GB/s, the most that an AdamW step on 1 GB or more moved on this machine"
-            f" ({self.source}); the bandwidth itself was not measured. Small tensors stay in the processor's caches"
-            " from step to step and can be faster."
+            f"{self.bytes_per_second / 1e9:.1f} GB/s, those of the fastest single AdamW step on 1 GB or more on this"
+            f" machine ({self.source}); the bandwidth itself was not measured. Small tensors stay in the processor's"
+            " caches from step to step and can be faster."
         )
 
 
@@ -44,11 +44,11 @@ def floors(results: Results) -> dict[tuple[str, str], Floor]:
     """By device and machine, where an AdamW step was measured that no cache holds."""
     found: dict[tuple[str, str], Floor] = {}
     for cell in (cell for speed in results.speeds for cell in speed.cells):
-        if optimizer_of(cell.variant) != "adamw" or cell.seconds is None or not cell.minimal_bytes or cell.disturbed:
+        if optimizer_of(cell.variant) != "adamw" or cell.shortest is None or not cell.minimal_bytes or cell.disturbed:
             continue
         if (cell.parameter_bytes or 0) * 4 < BEYOND_CACHES:
             continue
-        rate = cell.minimal_bytes / cell.seconds.median
+        rate = cell.minimal_bytes / cell.shortest
         key = where(cell)
         if key not in found or rate > found[key].bytes_per_second:
             found[key] = Floor(rate, f"{variant_label(cell.variant)}, {cell.shapes}, {cell.dtype}")

@@ -20,7 +20,8 @@ from reports.sources.speed import Cell
 
 READING = (
     "Points are medians; lines reach from the lower to the upper quartile, so half of the measurements lie within: they"
-    " show how much a step varies from round to round, not how sure the median is."
+    " show how much a step varies from round to round, not how sure the median is. The axes count"
+    " factors (logarithmic)."
 )
 
 

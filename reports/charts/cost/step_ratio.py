@@ -23,7 +23,8 @@ METHOD = (
     "One optimizer step alone, without the model; 1 is as fast as AdamW in the same framework on the same tensors (in"
     " PyTorch the fused AdamW, elsewhere AdamW in the same form). Each round gives both the same new gradients, whose"
     " signs are random, and times a step of each, in turn in one process. A ratio is the geometric mean of those of two"
-    " rounds, in which each came first once. Points are medians, lines reach from the lower to the upper quartile."
+    " rounds, in which each came first once. Points are medians, lines reach from the lower to the upper quartile. The"
+    " axis counts factors (logarithmic)."
 )
 
 

@@ -26,16 +26,25 @@
     known = location.hash;
   };
 
+  // What the reader used last: a click does not move the focus in every browser.
+  let used = null;
+  for (const kind of ["click", "input", "change"]) {
+    document.addEventListener(kind, ({ target }) => (used = target), true);
+  }
+  const figureOf = (element) => element?.closest?.("section[id]")?.id ?? "";
+
   window.reportState = {
     // The value of a key, "" where there is none.
     get: (key) => parse(location.hash).values.get(key) ?? "",
 
     // Sets a key, or removes it if the value is empty. Makes no entry in the history: "back" leads to another place.
-    set: (key, value) => {
+    // An address without an anchor gets that of the figure which the change is about, without a scroll: opened
+    // elsewhere it then leads there.
+    set: (key, value, about = used) => {
       const { anchor, values } = parse(location.hash);
       if (value === "") values.delete(key);
       else values.set(key, value);
-      replace(anchor, values);
+      replace(anchor || figureOf(about), values);
     },
   };
 

@@ -68,7 +68,11 @@ window.reportCommits = (async () => {
     // As short as tells all commits apart.
     let digits = 8;
     while (digits < 40 && new Set(commits.map(({ name }) => name.slice(0, digits))).size < commits.length) digits += 4;
-    for (const commit of commits) commit.short = commit.name.slice(0, digits);
+    const unknown = commits.some(({ subject }) => subject) ? "(subject not known)" : "";
+    for (const commit of commits) {
+      commit.short = commit.name.slice(0, digits);
+      commit.title = commit.subject || unknown;
+    }
     const series = machine.series.map((item) => {
       const optimizer = item.parameters.find(([name]) => name === "optimizer")?.[1] ?? "";
       const others = item.parameters.filter(([name]) => name !== "optimizer").map((pair) => pair.join(" ")).join(", ");
@@ -87,6 +91,7 @@ window.reportCommits = (async () => {
         last: marks.at(-1),
         total: marks.reduce((sum, { change }) => sum + far(change), 0),
         newest: item.values[newest],
+        jump: item.jump ?? Infinity, // as from 0
         measured: item.values.some((value) => value !== null),
       };
     });
@@ -135,10 +140,9 @@ window.reportCommits = (async () => {
     return place;
   };
 
-  const commitNode = ({ short, subject, link }, className = "") => {
+  const commitNode = ({ short, title, link }, className = "") => {
     const hash = link ? make("a", { href: link }, short) : short;
-    const title = subject || "(subject not known)";
-    return make("span", className ? { className, title } : {}, hash, ` ${title}`);
+    return make("span", className ? { className, title } : {}, hash, title && ` ${title}`);
   };
 
   return {

@@ -52,7 +52,7 @@ window.reportTrend = ({ data, element, make, commitNode, percent, withUnit }) =>
     };
     const tooltip = [
       { field: "commit", type: "nominal" },
-      { field: "subject", type: "nominal" },
+      ...(commits.some(({ title }) => title) ? [{ field: "subject", type: "nominal" }] : []),
       { field: "date", type: "nominal" },
     ];
     return {
@@ -100,7 +100,7 @@ window.reportTrend = ({ data, element, make, commitNode, percent, withUnit }) =>
       ].filter((layer) => layer.data.values.length), // a scale complains of a layer with nothing in it
     };
   };
-  const titled = ({ short, subject, date }) => ({ commit: short, subject: subject || "(not known)", date });
+  const titled = ({ short, title, date }) => ({ commit: short, subject: title, date });
 
   const markWords = (machine, item) => {
     const changed = new Set(changedEnvironments(machine, item.framework).map(({ at }) => at));
@@ -108,8 +108,8 @@ window.reportTrend = ({ data, element, make, commitNode, percent, withUnit }) =>
       const compare = make("button", { type: "button" }, "compare");
       compare.setAttribute("aria-label", `Compare ${machine.commits[mark.at].short} with the commit measured before it`);
       compare.addEventListener("click", () => {
-        state.set("a", machine.commits[mark.since].short);
-        state.set("b", machine.commits[mark.at].short);
+        state.set("a", machine.commits[mark.since].short, element("compare"));
+        state.set("b", machine.commits[mark.at].short, element("compare"));
         window.dispatchEvent(new Event("reportcompare"));
         element("compare").scrollIntoView();
         element("a").focus({ preventScroll: true });

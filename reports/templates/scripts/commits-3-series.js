@@ -35,8 +35,11 @@ window.reportCommits.then((shared) => {
       const button = make("button", { type: "button", className: "choice" }, item.name);
       button.dataset.series = item.key;
       button.addEventListener("click", () => {
-        state.set("series", item.key);
+        state.set("series", item.key, element("trend"));
         drawTrend();
+        // It lies below the list.
+        element("trend").scrollIntoView();
+        element("trend").focus({ preventScroll: true });
       });
       const at = item.last && machine.commits[item.last.at];
       return [
@@ -53,9 +56,10 @@ window.reportCommits.then((shared) => {
           : { text: item.measured ? "none" : "" },
         { node: at ? commitNode(at, "brief") : "" },
         { value: item.marks.length, text: String(item.marks.length) },
+        { text: item.unit },
       ];
     });
-    const columns = ["benchmark", "framework", "optimizer", "newest", "last change", "at commit", "changes"];
+    const columns = ["benchmark", "framework", "optimizer", "newest", "last change", "at commit", "changes", "unit"];
     const words = { regressed: "regressed", improved: "improved", unchanged: "without a mark", missing: "missing now" };
     element("count").textContent = [
       `${found.length} of ${machine.series.length} series`,
@@ -87,7 +91,7 @@ window.reportCommits.then((shared) => {
     const rows = machine.commits.map((commit) => [
       { node: commit.link ? make("a", { href: commit.link }, commit.name) : commit.name },
       { text: commit.date },
-      { text: commit.subject || "(subject not known)" },
+      { text: commit.title },
       item.values[commit.place] === null
         ? { missing: item.missing[commit.place] }
         : { value: item.values[commit.place], text: withUnit(item.values[commit.place], item.unit) },
@@ -146,7 +150,10 @@ window.reportCommits.then((shared) => {
     element("order").value = state.get("order") in ORDERS ? state.get("order") : "";
     const all = () => ({
       caption: `All values on ${machine.name}`,
-      columns: ["commit", "date", "subject", ...machine.series.map(({ key }) => key)].map((name) => ({ name, title: name })),
+      columns: [
+        ...["commit", "date", "subject"].map((name) => ({ name, title: name, unit: "" })),
+        ...machine.series.map(({ key, unit }) => ({ name: unit ? `${key} [${unit}]` : key, title: key, unit })),
+      ],
       rows: machine.commits.map((commit) => [
         ...[commit.name, commit.date, commit.subject].map((value) => ({ value, reason: "" })),
         ...machine.series.map((item) => ({ value: item.values[commit.place], reason: item.missing[commit.place] })),

@@ -24,6 +24,12 @@ window.reportCommits.then((shared) => {
     return change > 0 ? "worse" : "better";
   };
 
+  // What two values differ by without a reason, in the operations of comparison.py.
+  const within = ({ scatter: one, jump }, { scatter: other, jump: otherJump }) =>
+    one === null || other === null
+      ? null
+      : Math.max(data.deviations * Math.sqrt(one * one + other * other), jump, otherJump);
+
   const compareSides = (machine, [a, b], least) => {
     const identity = (item, framework, optimizer) =>
       JSON.stringify([
@@ -40,16 +46,17 @@ window.reportCommits.then((shared) => {
       const before = left?.values[a.commit.place] ?? null;
       const after = right?.values[b.commit.place] ?? null;
       if (before === null && after === null) return;
+      const { judged } = left ?? right;
       if (before === null || after === null) {
         const [item, side] = before === null ? [left, a] : [right, b];
         const missing = item ? item.missing[side.commit.place] : "no such series";
-        rows.push({ left, right, before, after, verdict: before === null ? "only-b" : "only-a", missing });
+        const lost = missing === "failed" && judged ? "failed" : "only-a";
+        rows.push({ left, right, before, after, verdict: before === null ? "only-b" : lost, missing });
         return;
       }
-      const known = left.scatter !== null && right.scatter !== null;
-      const limit = known ? data.deviations * Math.hypot(left.scatter, right.scatter) : null;
+      const limit = within(left, right);
       const change = relative(before, after);
-      rows.push({ left, right, before, after, change, limit, verdict: verdict(change, limit, least) });
+      rows.push({ left, right, before, after, change, limit, verdict: judged ? verdict(change, limit, least) : "unjudged" });
     };
     for (const left of machine.series.filter((item) => fits(item, a))) {
       const right = partners.get(identity(left, b.framework, b.optimizer));
@@ -57,12 +64,12 @@ window.reportCommits.then((shared) => {
       add(left, right);
     }
     for (const right of partners.values()) if (!used.has(right)) add(undefined, right);
-    const moved = (row) => data.moved.includes(row.verdict);
-    const group = (row) => (row.change === undefined ? 2 : moved(row) ? 0 : 1);
+    const group = ({ verdict, change }) =>
+      data.first.includes(verdict) ? data.first.indexOf(verdict) : data.first.length + (change === undefined);
     return rows.sort((x, y) => group(x) - group(y) || far(y.change ?? 0) - far(x.change ?? 0) || 0);
   };
 
-  const SIGNS = { worse: "▲ ", better: "▼ " };
+  const SIGNS = { worse: "▲ ", failed: "✗ ", better: "▼ " };
 
   const showComparison = () => {
     const machine = current();
@@ -78,8 +85,14 @@ window.reportCommits.then((shared) => {
       element("compared").replaceChildren();
       return;
     }
-    const asked = Number(element("least").value);
-    const least = asked > 0 ? asked / 100 : data.threshold;
+    const asked = element("least");
+    asked.setAttribute("aria-invalid", String(!asked.validity.valid));
+    if (!asked.validity.valid) {
+      element("moved").textContent = `"at least" takes a number from ${asked.min} to ${asked.max}.`;
+      element("compared").replaceChildren();
+      return;
+    }
+    const least = asked.value ? Number(asked.value) / 100 : data.threshold;
     const found = compareSides(machine, sides, least);
     const either = (row, of) => [...new Set([row.left, row.right].filter(Boolean).map(of))].join(" → ");
     const value = (given, item, row) =>
@@ -98,10 +111,13 @@ window.reportCommits.then((shared) => {
       { text: either(row, ({ optimizer }) => optimizerLabel(optimizer)) },
       row.limit === null || row.limit === undefined
         ? { missing: "scatter not known" }
-        : { value: row.limit, text: `± ${percent(row.limit).slice(1)}` },
+        : Number.isFinite(row.limit)
+          ? { value: row.limit, text: `± ${percent(row.limit).replace("+", "")}` }
+          : { text: "any" },
+      { text: either(row, ({ unit }) => unit) },
     ]);
     const columns = ["verdict", "change", ...sides.map(({ commit }, index) => `${"AB"[index]} ${commit.short}`)];
-    columns.push("benchmark", "framework", "optimizer", "within scatter");
+    columns.push("benchmark", "framework", "optimizer", "within scatter", "unit");
     const counts = Object.entries(data.verdicts)
       .map(([kind, words]) => [found.filter((row) => row.verdict === kind).length, words])
       .filter(([count]) => count);
@@ -128,7 +144,7 @@ window.reportCommits.then((shared) => {
       fill(element(`${side}-framework`), [first, ...frameworksOf(machine)], state.get(`${side}-framework`));
       fill(element(`${side}-optimizer`), [first, ...optimizersOf(machine)], state.get(`${side}-optimizer`));
     }
-    element("least").value = Number(state.get("least")) > 0 ? state.get("least") : "";
+    element("least").value = Number.isFinite(Number(state.get("least"))) ? state.get("least") : "";
     showComparison();
   };
 
