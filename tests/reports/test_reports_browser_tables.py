@@ -39,11 +39,11 @@ def test_a_click_sorts_by_the_exact_numbers_and_a_third_brings_the_order_of_the_
     button.click()
     assert firsts(table) == ["AdamW", "-Lion", HOSTILE]  # what is missing stays at the end
     expect(head).to_have_attribute("aria-sort", "descending")
-    assert visit.page.evaluate("location.hash") == "#&sort-losses-table-1=3-down"
+    assert visit.page.evaluate("location.hash") == "#losses&sort-losses-table-1=3-down"
     button.click()
     assert firsts(table) == as_made
     assert head.get_attribute("aria-sort") is None
-    assert visit.page.evaluate("location.hash") == ""
+    assert visit.page.evaluate("location.hash") == "#losses"
 
 
 def test_the_keyboard_sorts_too_and_numbers_are_no_text(open_report, page):
