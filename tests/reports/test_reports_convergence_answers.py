@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from reports.charts.convergence.answers import answers
+from reports.charts.convergence.naming import named
 from reports.results import Results
 from reports.sources.comparisons import load_comparison
 from tests.reports.comparison_folders import BEST, SEEDS, ComparisonFolder, seconds
@@ -255,6 +256,14 @@ def test_others_are_compared_with_the_comparisons_own_confidence(say, tmp_path):
     values = [0.5, 0.6, 0.5]
     low, high = stats.t.interval(0.9, 2, statistics.fmean(values), stats.sem(values))
     assert f"Cautious AdamW ends lower than it, by 0.5333 [90 % interval {low:.4f} to {high:.4f}]." in second
+
+
+def test_of_two_comparisons_of_one_task_and_framework_the_one_with_more_trials_speaks(say, tmp_path):
+    few, many = say(name="few", adamw=1, alphaadam=1.2), say(name="many", adamw=1, alphaadam=1.2, lion=0.9)
+    other = say(name="other", framework="jax", adamw=1, alphaadam=1.2)
+    anchors = [answer.anchor for answer in answers(Results(comparisons=(few, many, other)))]
+    first = [item.slug for item in named(Results(comparisons=(few, many, other)))]
+    assert anchors == [f"{kind}-{slug}" for slug in first[1:] for kind in ("to-target", "final-loss")]
 
 
 def test_this_repositorys_comparison_is_told_by_its_own_figures():

@@ -23,7 +23,7 @@ SMALLEST = 1e-4
 def answers(results: Results) -> list[Answer]:
     """The findings of each comparison; without one, what asv's single runs say, which is little."""
     if results.comparisons:
-        return [answer for item in named(results) for answer in _of_comparison(item)]
+        return [answer for item in _widest(named(results)) for answer in _of_comparison(item)]
     ends = endings([history.name for history in results.histories])
     return [
         Answer(sentence, f"validation-loss{end}")
@@ -32,10 +32,24 @@ def answers(results: Results) -> list[Answer]:
     ]
 
 
+def _widest(found: list[Named]) -> list[Named]:
+    """Of several comparisons of one task in one framework the one with the most final trials speaks for all."""
+    widest: dict[tuple[str, str], Named] = {}
+    for item in found:
+        of = item.comparison.task, item.comparison.framework
+        if of not in widest or _trials(item) > _trials(widest[of]):
+            widest[of] = item
+    return list(widest.values())
+
+
+def _trials(item: Named) -> int:
+    return sum(standing.count("finished") for standing in item.comparison.standings.values())
+
+
 def _of_comparison(item: Named) -> list[Answer]:
     comparison, where = item.comparison, item.where
     if not comparison.ended:
-        done = sum(standing.count("finished") for standing in comparison.standings.values())
+        done = _trials(item)
         trials = "1 final trial is" if done == 1 else f"{done} final trials are"
         sentence = f"{where}: the comparison has not ended ({trials} finished), so it answers nothing yet."
         return [Answer(sentence, f"final-loss-{item.slug}")] if comparison.standings else []
