@@ -157,7 +157,7 @@
     );
     const scroll = make("div", { className: "scroll", tabIndex: 0 }, table);
     scroll.setAttribute("role", "region");
-    scroll.setAttribute("aria-label", caption);
+    scroll.setAttribute("aria-label", `${caption} (${details.dataset.where})`);
     details.append(scroll);
     const name = details.dataset.rows;
     manage({ name, caption, columns, rows: rows.map(row), table, scroll, portion: PORTION });
