@@ -79,7 +79,7 @@ def rows(page):
 def test_series_stand_in_order_of_their_last_change_and_one_trend_is_drawn(opened):
     page = opened("commits-trend")
     assert names(page)[:2] == ["m.Step.track_seconds (shapes nano)"] * 2
-    assert page.locator("#commits-list tbody tr").count() == 18
+    expect(page.locator("#commits-list tbody tr")).to_have_count(18)
     expect(page.locator("#commits-count")).to_have_text(
         "18 of 18 series, 1 regressed, 1 improved, 15 without a mark, 2 missing now"
     )
@@ -142,23 +142,23 @@ def test_the_benchmark_stays_in_sight_when_the_list_is_moved_sideways(opened):
 def test_filters_narrow_the_list_and_survive_in_the_address(opened):
     page = opened("commits-series")
     page.select_option("#commits-show", "improved")
-    assert page.locator("#commits-list tbody tr").count() == 1
+    expect(page.locator("#commits-list tbody tr")).to_have_count(1)
     page.select_option("#commits-show", "missing")
-    assert page.locator("#commits-list tbody tr").count() == 2
+    expect(page.locator("#commits-list tbody tr")).to_have_count(2)
     page.select_option("#commits-show", "")
     page.select_option("#commits-framework", "jax")
     page.select_option("#commits-optimizer", "adamw")
     page.select_option("#commits-order", "name")
-    assert page.locator("#commits-list tbody tr").count() == 1
+    expect(page.locator("#commits-list tbody tr")).to_have_count(1)
     assert state(page) == {"framework": "jax", "optimizer": "adamw", "order": "name"}
     page.reload()
     expect(page.locator("#commits-optimizer")).to_have_value("adamw")
-    assert page.locator("#commits-list tbody tr").count() == 1
+    expect(page.locator("#commits-list tbody tr")).to_have_count(1)
 
 
 def test_a_state_that_makes_no_sense_shows_everything(opened):
     page = opened("commits&show=x&framework=x&series=x&order=x&machine=x&a=zzz&least=x&b-framework=x")
-    assert page.locator("#commits-list tbody tr").count() == 18
+    expect(page.locator("#commits-list tbody tr")).to_have_count(18)
     expect(page.locator("#commits-moved")).to_have_text("Name two commits that were measured.")
     expect(page.locator("#commits-a")).to_have_attribute("aria-invalid", "true")
 
