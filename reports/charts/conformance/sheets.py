@@ -1,10 +1,9 @@
 """One sheet of the chapter for each file of conformance results: how it is called, and which results are the newest."""
 
-import itertools
-import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from reports.anchors import endings
 from reports.results import Results
 from reports.sources.conformance import Conformance
 
@@ -31,14 +30,16 @@ def sheets(results: Results) -> list[Sheet]:
     for item in sorted(results.conformance, key=_moment):
         newest |= {adapter.name: item for adapter in item.adapters}
     several = len(results.conformance) > 1
-    made: dict[str, Sheet] = {}
-    for item in results.conformance:
-        slug = f"-{_slug(item.name)}" if several else ""
-        # Names that differ, such as a/x.json and a-x.json, can give one slug.
-        suffix = next(suffix for n in itertools.count(1) if (suffix := f"{slug}-{n}" if n > 1 else slug) not in made)
-        replaced = {one.name: newest[one.name].name for one in item.adapters if newest[one.name] is not item}
-        made[suffix] = Sheet(item, f": {item.name}" if several else "", suffix, replaced)
-    return list(made.values())
+    ends = endings([item.name.removesuffix(".json") for item in results.conformance])
+    return [
+        Sheet(
+            item,
+            f": {item.name}" if several else "",
+            end,
+            {one.name: newest[one.name].name for one in item.adapters if newest[one.name] is not item},
+        )
+        for item, end in zip(results.conformance, ends, strict=True)
+    ]
 
 
 def _moment(conformance: Conformance) -> datetime:
@@ -48,7 +49,3 @@ def _moment(conformance: Conformance) -> datetime:
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower().removesuffix(".json"))[:80].strip("-") or "file"
