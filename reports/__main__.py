@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from reports.arguments import add_paths
 from reports.page import render
 from reports.results import Results
 from reports.sources.error import SourceError
@@ -45,14 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "paths",
-        type=Path,
-        nargs="*",
-        default=[Path("results")],
-        metavar="PATH",
-        help="result files, or folders that hold them (default: results)",
-    )
+    add_paths(parser)
     parser.add_argument(
         "--output",
         type=Path,

@@ -28,6 +28,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from reports.arguments import add_paths
 from reports.page import render
 from reports.sources.error import SourceError
 from reports.sources.find import find
@@ -176,14 +177,7 @@ def main(arguments: list[str]) -> int:
         prog="python -m reports serve",
         description="Shows the latest report while runs go on, and updates it as results arrive. Writes nothing.",
     )
-    parser.add_argument(
-        "paths",
-        type=Path,
-        nargs="*",
-        default=[Path("results")],
-        metavar="PATH",
-        help="result files, or folders that hold them (default: results)",
-    )
+    add_paths(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine)")
     parser.add_argument(
         "--port", type=_port, default=8000, help="port to listen on; 0 takes any that is free (default: %(default)s)"
