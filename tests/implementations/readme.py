@@ -22,3 +22,19 @@ def run(block: str, page: str) -> dict:
     names: dict = {"__name__": page}
     exec(compile(block, page, "exec"), names)
     return names
+
+
+def baseline_blocks(framework: str) -> list[tuple[str, str]]:
+    """The pages of the baselines and their Python blocks for a framework."""
+    found = []
+    for path in sorted((ROOT / "docs/baselines").glob("*.md")):
+        page = path.relative_to(ROOT).as_posix()
+        found += [(page, block) for block in blocks(page) if framework_of(block) == framework]
+    return found
+
+
+def framework_of(block: str) -> str:
+    """The framework that a block imports; empty if there is none, or more than one."""
+    lines = "\n".join(re.findall(r"^(?:from|import) .*", block, re.MULTILINE))
+    imported = {name for name in ("keras", "optax", "torch") if re.search(rf"\b{name}\b", lines)}
+    return imported.pop() if len(imported) == 1 else ""

@@ -12,15 +12,18 @@ from alphaadam.keras import _inputs
 from alphaadam.keras._alphaadam import AlphaAdam
 from alphaadam.keras._optimizer import MaskedOptimizer
 from alphaadam.keras._rule import compute_dtype, decide_mask, decide_strength
+from alphaadam.keras.baselines import Adan
 
 __all__ = ["AlphaMask"]
 
 _OPTIMIZERS = keras.optimizers
 
-# Those whose momentum is known to gather the gradients, and SGD, whose velocity gathers them negated.
-_SUPPORTED = (_OPTIMIZERS.SGD, _OPTIMIZERS.Lion, _OPTIMIZERS.Adam, _OPTIMIZERS.Adamax, _OPTIMIZERS.RMSprop)
+_OF_KERAS = (_OPTIMIZERS.SGD, _OPTIMIZERS.Lion, _OPTIMIZERS.Adam, _OPTIMIZERS.Adamax, _OPTIMIZERS.RMSprop)
 
-_PUBLIC = (*_SUPPORTED, _OPTIMIZERS.AdamW)
+# Those whose momentum is known to gather the gradients, and SGD, whose velocity gathers them negated.
+_SUPPORTED = (*_OF_KERAS, Adan)
+
+_PUBLIC = (*_OF_KERAS, _OPTIMIZERS.AdamW)
 
 # What every Keras optimizer does around its own step: done here instead, around the masked step.
 _AROUND = (
@@ -58,8 +61,8 @@ class AlphaMask(MaskedOptimizer):
     from what is left. During a step there is a copy of one variable and of its momentum.
 
     Args:
-        inner: A new ``keras.optimizers.SGD`` or ``RMSprop`` with momentum, ``Lion``, ``Adam``, ``AdamW`` or ``Adamax``.
-            It is copied, without state.
+        inner: A new ``keras.optimizers.SGD`` or ``RMSprop`` with momentum, ``Lion``, ``Adam``, ``AdamW`` or ``Adamax``,
+            or an ``alphaadam.keras.baselines.Adan``. It is copied, without state.
         masking: ``"async"`` masks by the momentum before this step and the gradient, ``"sync"`` by the momentum after
             it, ``"none"`` not at all.
         alpha: ``"norm"`` for ``min(||d|| / ||A*d||, alpha_max)``, ``"count"`` for ``min(n / sum(A), alpha_max)``, or
@@ -259,7 +262,7 @@ def _check_inner(inner: Any) -> None:
         what = type(inner).__name__ if isinstance(inner, _OPTIMIZERS.Optimizer) else repr(inner)
         raise TypeError(
             f"AlphaMask: {what} is no optimizer that can be wrapped. Pass an instance of keras.optimizers.SGD or "
-            "RMSprop with momentum, Lion, Adam, AdamW or Adamax, for example "
+            "RMSprop with momentum, Lion, Adam, AdamW or Adamax, or alphaadam.keras.baselines.Adan, for example "
             "AlphaMask(keras.optimizers.SGD(0.1, momentum=0.9))."
         )
     if isinstance(inner, _OPTIMIZERS.SGD | _OPTIMIZERS.RMSprop) and not inner.momentum > 0:

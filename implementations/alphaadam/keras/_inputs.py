@@ -27,7 +27,7 @@ _OTHER_NAMES = {
 }
 
 
-def check_arguments(names: Mapping[str, Any]) -> None:
+def check_arguments(names: Mapping[str, Any], owner: str = "AlphaAdam") -> None:
     """Check that no keyword is another library's name for one of ours; Keras refuses every other unknown one.
 
     Raises:
@@ -35,10 +35,10 @@ def check_arguments(names: Mapping[str, Any]) -> None:
     """
     for name in names:
         if name in _OTHER_NAMES:
-            raise ValueError(f"AlphaAdam: unknown argument {name!r}. In Keras it is {_OTHER_NAMES[name]}.")
+            raise ValueError(f"{owner}: unknown argument {name!r}. In Keras it is {_OTHER_NAMES[name]}.")
 
 
-def check_learning_rate(value: Any) -> Any:
+def check_learning_rate(value: Any, owner: str = "AlphaAdam") -> Any:
     """Check a learning rate that was given to the constructor or assigned.
 
     Of a schedule, the rate of the first step is looked at. A callable is called by each step alone. A scalar that is
@@ -52,23 +52,23 @@ def check_learning_rate(value: Any) -> Any:
         ValueError: It is negative or not finite, or a schedule begins with such a rate.
     """
     if checks.is_number(value):
-        checks.check_nonnegative("learning_rate", value, "1e-3")
+        checks.check_nonnegative("learning_rate", value, "1e-3", owner)
         return float(value)
     if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
-        rate_of_this_step(value, value(ops.zeros((), dtype="int32")), 0)
+        rate_of_this_step(value, value(ops.zeros((), dtype="int32")), 0, owner)
         return value
     if callable(value):
         return value
     if _is_scalar(value):
         number = number_of(value)
         if number is not None:
-            checks.check_nonnegative("learning_rate", number, "1e-3")
+            checks.check_nonnegative("learning_rate", number, "1e-3", owner)
         return value if number is None else number
-    checks.check_nonnegative("learning_rate", value, "1e-3")  # raises: it is none of these
+    checks.check_nonnegative("learning_rate", value, "1e-3", owner)  # raises: it is none of these
     return value
 
 
-def rate_of_this_step(source: Any, value: Any, iterations: Any) -> Any:
+def rate_of_this_step(source: Any, value: Any, iterations: Any, owner: str = "AlphaAdam") -> Any:
     """Check what a schedule or a callable returned for a step, where that is known before the step is carried out.
 
     Args:
@@ -87,7 +87,7 @@ def rate_of_this_step(source: Any, value: Any, iterations: Any) -> Any:
         at = number_of(iterations)
         when = "" if at is None else f" at iteration {at:.0f}"
         raise ValueError(
-            f"AlphaAdam: the learning rate is {number!r}{when}, as {_name(source)} returned it. Let it return a finite "
+            f"{owner}: the learning rate is {number!r}{when}, as {_name(source)} returned it. Let it return a finite "
             "number >= 0."
         )
     return value
@@ -106,7 +106,7 @@ def number_of(value: Any) -> float | None:
         return None
 
 
-def dense_gradients(gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+def dense_gradients(gradients: Sequence[Any], variables: Sequence[Any], owner: str = "AlphaAdam") -> list[Any]:
     """Gradients as dense tensors, one for each variable, None where there is none.
 
     An embedding's gradient is IndexedSlices on TensorFlow. Dense before Keras clips it, since Keras squares the slices
@@ -117,14 +117,14 @@ def dense_gradients(gradients: Sequence[Any], variables: Sequence[Any]) -> list[
     """
     if len(gradients) != len(variables):
         raise ValueError(
-            f"AlphaAdam: {len(gradients)} gradients for {len(variables)} variables. Pass one gradient for each "
+            f"{owner}: {len(gradients)} gradients for {len(variables)} variables. Pass one gradient for each "
             "variable, in the same order, and None where there is none."
         )
     dense = [None if gradient is None else _dense(gradient) for gradient in gradients]
     for gradient, variable in zip(dense, variables, strict=True):
         if gradient is not None and not _same_shape(gradient.shape, variable.shape):
             raise ValueError(
-                f"AlphaAdam: a gradient of shape {tuple(gradient.shape)} for the variable {path_of(variable)!r} of "
+                f"{owner}: a gradient of shape {tuple(gradient.shape)} for the variable {path_of(variable)!r} of "
                 f"shape {tuple(variable.shape)}. Pass the gradients in the order of their variables."
             )
     return dense

@@ -7,7 +7,15 @@ from keras import backend, ops
 
 from alphaadam import _hyperparameters as checks
 
-__all__ = ["Hyperparameters", "Updated", "compute_dtype", "decide_mask", "decide_strength", "update_tensor"]
+__all__ = [
+    "Hyperparameters",
+    "Updated",
+    "bias_correction",
+    "compute_dtype",
+    "decide_mask",
+    "decide_strength",
+    "update_tensor",
+]
 
 
 class Hyperparameters(NamedTuple):
@@ -66,7 +74,7 @@ def update_tensor(
     )
     # What follows sees the moments as they are stored.
     m, v = ops.cast(new_m, dtype), ops.cast(new_v, dtype)
-    u = (m / _bias_correction(rule.beta_1, t)) / (ops.sqrt(v / _bias_correction(rule.beta_2, t)) + rule.epsilon)
+    u = (m / bias_correction(rule.beta_1, t)) / (ops.sqrt(v / bias_correction(rule.beta_2, t)) + rule.epsilon)
     mask = decide_mask(rule.masking, old_m, m, g)
     alpha = decide_strength(rule.masking, rule.alpha, rule.alpha_max, mask, u)
     # The IEEE product of mask and u, which keeps a NaN loud where the mask is 0: u - u is 0, or NaN. XLA would turn
@@ -112,7 +120,7 @@ def decide_strength(masking: str, alpha: str | float, alpha_max: float | None, m
     return ops.where(ratio > cap, cap, ratio)
 
 
-def _bias_correction(beta: float, step: Any) -> Any:
+def bias_correction(beta: float, step: Any) -> Any:
     """``1 - beta**step`` without the cancellation that costs float32 a hundred ulp at the first steps."""
     return -ops.expm1(step * (math.log(beta) if beta > 0 else -math.inf))
 

@@ -60,8 +60,9 @@ def alpha_mask(
     tensors are refused.
 
     Args:
-        inner: ``optax.sgd`` with momentum, ``lion``, ``adam``, ``adan``, ``adabelief``, ``contrib.muon`` (each tensor
-            by the momentum that it has), or any other transformation that keeps a momentum.
+        inner: ``optax.sgd`` with momentum, ``lion``, ``adam``, ``adabelief``, ``contrib.muon`` (each tensor by the
+            momentum that it has), ``alphaadam.optax.baselines.adan``, or any other transformation that keeps a
+            momentum.
         momentum: Where the momentum is, if that is not clear: the name of its field in the inner state, for example
             ``"mu"``; with a minus before it, ``"-trace"``, if it gathers negated gradients, as in ``optax.rmsprop``
             with momentum and ``optax.lars``; or a function from the inner state to a pytree like the parameters.

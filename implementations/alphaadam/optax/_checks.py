@@ -3,6 +3,7 @@
 Every error names the argument, or the leaf by its path, says what it is, and what to do instead.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,18 +19,30 @@ _REMEDY = "Make the state with init(params), and restore a checkpoint into such 
 # Hyperparameters and schedules
 
 
-def check_beta(name: str, value: Any, example: str) -> Any:
+def check_beta(name: str, value: Any, example: str, owner: str = "AlphaAdam") -> Any:
     """Return the value, as a Python number if NumPy holds it."""
-    if not _unknown(value):
-        hyperparameters.check_beta(name, concrete(value), example)
-    return _without_numpy(value)
+    return _checked(hyperparameters.check_beta, name, value, example, owner)
 
 
-def check_nonnegative(name: str, value: Any, example: str) -> Any:
+def check_nonnegative(name: str, value: Any, example: str, owner: str = "AlphaAdam") -> Any:
     """Return the value, as a Python number if NumPy holds it."""
-    if not _unknown(value):
-        hyperparameters.check_nonnegative(name, concrete(value), example)
-    return _without_numpy(value)
+    return _checked(hyperparameters.check_nonnegative, name, value, example, owner)
+
+
+def check_positive(name: str, value: Any, example: str, owner: str) -> Any:
+    """Return the value, as a Python number if NumPy holds it."""
+    return _checked(hyperparameters.check_positive, name, value, example, owner)
+
+
+def check_static(owner: str, **arguments: Any) -> None:
+    """Refuse arrays in arguments that decide which program is compiled; the message names all such arguments."""
+    for name, value in arguments.items():
+        if isinstance(value, jax.Array):
+            raise TypeError(
+                f"{owner}: {name}={value!r} is not valid. Pass a Python number, since the compiled program depends on "
+                "it. optax.inject_hyperparams makes arrays of numbers that it is not told to leave: "
+                f"optax.inject_hyperparams({owner}, static_args={tuple(arguments)})."
+            )
 
 
 def check_alpha(alpha: Any, alpha_max: Any) -> tuple[Any, Any]:
@@ -59,19 +72,25 @@ def check_decay_mask(mask: Any) -> None:
         )
 
 
-def checked(name: str, value: Any, example: str) -> Any:
+def checked(name: str, value: Any, example: str, owner: str = "AlphaAdam") -> Any:
     """A number that has been checked, or a schedule that checks what it returns wherever that is known."""
     if not callable(value):
-        return check_nonnegative(name, value, example)
+        return check_nonnegative(name, value, example, owner)
 
     def schedule(count: jax.typing.ArrayLike) -> Any:
         result = value(count)
         if not _unknown(result):
             step = "count" if isinstance(count, jax.core.Tracer) else str(count)
-            hyperparameters.check_nonnegative(f"{name}({step})", concrete(result), example)
+            hyperparameters.check_nonnegative(f"{name}({step})", concrete(result), example, owner)
         return result
 
     return schedule
+
+
+def _checked(check: Callable[..., None], name: str, value: Any, example: str, owner: str) -> Any:
+    if not _unknown(value):
+        check(name, concrete(value), example, owner)
+    return _without_numpy(value)
 
 
 def _unknown(value: Any) -> bool:
@@ -170,20 +189,20 @@ def match_moments(updates: optax.Updates, mu: optax.Updates, nu: optax.Updates) 
     return treedef, gradients, first, second
 
 
-def match_params(updates: optax.Updates, params: optax.Params) -> None:
+def match_params(updates: optax.Updates, params: optax.Params, owner: str = "AlphaAdam") -> None:
     """Check that gradients and parameters belong together: NumPy's rules would broadcast what does not."""
     gradients, treedef = jax.tree.flatten(updates, is_leaf=_is_none)
     for index, (g, p) in enumerate(
-        zip(gradients, _flatten_like(treedef, updates, params, "parameter", "the parameters"), strict=True)
+        zip(gradients, _flatten_like(treedef, updates, params, "parameter", "the parameters", owner), strict=True)
     ):
         if g is not None and jnp.shape(g) != jnp.shape(p):
             raise ValueError(
-                f"AlphaAdam: {_gradient(updates, index)} has shape {jnp.shape(g)}, its parameter {jnp.shape(p)}. Pass "
+                f"{owner}: {_gradient(updates, index)} has shape {jnp.shape(g)}, its parameter {jnp.shape(p)}. Pass "
                 "the parameters of which these are the gradients."
             )
 
 
-def _flatten_like(treedef: Any, updates: Any, other: Any, noun: str, where: str) -> list:
+def _flatten_like(treedef: Any, updates: Any, other: Any, noun: str, where: str, owner: str = "AlphaAdam") -> list:
     """The subtrees of ``other`` at the leaves of ``updates``: arrays, unless the gradient is None."""
     try:
         leaves = treedef.flatten_up_to(other)
@@ -201,7 +220,7 @@ def _flatten_like(treedef: Any, updates: Any, other: Any, noun: str, where: str)
         if not missing:
             shown = f"the leaves are the same, their containers differ ({_containers(updates, other)})"
         raise ValueError(
-            f"AlphaAdam: the gradients do not match {where}: {shown}. Pass gradients in the tree of the parameters "
+            f"{owner}: the gradients do not match {where}: {shown}. Pass gradients in the tree of the parameters "
             "that init was given; None stands for a leaf without a gradient."
         )
     return leaves

@@ -9,8 +9,8 @@ import optax
 from jax.extend import core
 
 #: Fields that Optax's states keep a momentum in: trace, ema; Adam and most others, Lion and Muon; Adan; AdEMAMix;
-#: Prodigy and its relatives.
-FIELDS = ("trace", "ema", "mu", "m", "m1", "exp_avg")
+#: Prodigy and its relatives. The last is that of alphaadam.optax.baselines, which has it beside what else they keep.
+FIELDS = ("trace", "ema", "mu", "m", "m1", "exp_avg", "slots")
 
 #: What may lie on the way of ``g + weight_decay * params`` to the update.
 _LINEAR = ("add", "add_any", "sub", "neg", "mul", "div", "convert_element_type", "broadcast_in_dim", "reshape")
@@ -44,7 +44,8 @@ def momenta(state: Any, updates: Any, momentum: str | Callable[[Any], Any] | Non
     candidates = []
     for name, tree in _candidates(state, momentum):
         try:
-            candidates.append((name, treedef.flatten_up_to(tree)))
+            leaves = treedef.flatten_up_to(tree)
+            candidates.append((name, [slot.get("mu") if isinstance(slot, dict) else slot for slot in leaves]))
         except (ValueError, TypeError, KeyError):  # a tree of another structure
             continue
     found = []

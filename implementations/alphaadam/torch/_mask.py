@@ -60,8 +60,9 @@ class AlphaMask(Optimizer):
 
     Args:
         optimizer: The inner optimizer: ``torch.optim.SGD`` with momentum, ``Muon``, ``Adam``, ``NAdam``, ``RAdam``,
-            ``Adamax``, ``RMSprop`` with momentum, ``lion_pytorch.Lion``, or any other that moves parameters in
-            ``step()`` and keeps a momentum of their shape in its state. Call ``step`` on the ``AlphaMask`` only.
+            ``Adamax``, ``RMSprop`` with momentum, ``lion_pytorch.Lion``, ``alphaadam.torch.baselines.Adan``, or any
+            other that moves parameters in ``step()`` and keeps a momentum of their shape in its state. Call ``step`` on
+            the ``AlphaMask`` only.
         masking: ``"async"`` masks by the momentum before this step and the gradient, ``"sync"`` by the momentum after
             it, ``"none"`` not at all.
         alpha: ``"norm"`` for ``min(||u|| / ||A*u||, alpha_max)``, ``"count"`` for ``min(n / sum(A), alpha_max)``, or

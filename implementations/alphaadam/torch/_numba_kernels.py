@@ -219,7 +219,10 @@ def _moments(tensor, low, high, like, one, eps, hyperparameters, partials, mask,
     squares = measured and not counted
     store = scale != 1
     sign, scale, zero = _compute(sign, one), _compute(scale, one), _compute(0.0, one)
-    c1, b2, c2 = _compute(one_minus_beta1, one), _compute(beta2, one), _compute(one_minus_beta2, one)
+    b2, c2 = _compute(beta2, one), _compute(one_minus_beta2, one)
+    # As torch.lerp: from the nearer end, or a gradient far smaller than the moment that it replaces would lose digits.
+    from_gradient = one_minus_beta1 >= 0.5
+    c1 = _compute(one_minus_beta1 - 1 if from_gradient else one_minus_beta1, one)
     for begin in range(low * CHUNK, min(high * CHUNK, size), BLOCK):
         length = min(BLOCK, size - begin)
         gb, mb, vb = g[begin : begin + length], m[begin : begin + length], v[begin : begin + length]
@@ -235,7 +238,7 @@ def _moments(tensor, low, high, like, one, eps, hyperparameters, partials, mask,
                 flag = ((mi > zero) & (gi > zero)) | ((mi < zero) & (gi < zero)) | (mi == zero)
             else:
                 flag = True
-            stored_m = _narrow(mi + c1 * (gi - mi), like)
+            stored_m = _narrow((gi if from_gradient else mi) + c1 * (gi - mi), like)
             stored_v = _narrow(b2 * _widen(vb[i]) + c2 * gi * gi, like)
             mb[i] = stored_m
             vb[i] = stored_v

@@ -162,7 +162,11 @@ def _moments_block(
     mask = inside
     if masking == ASYNC:
         mask = mask & (_agree(mi, gi) | (mi == 0))
-    stored_m = (mi + (1 - _double(beta1)).to(compute) * (gi - mi)).to(stored)
+    # As torch.lerp: from the nearer end, or a gradient far smaller than the moment that it replaces would lose digits.
+    weight = 1 - _double(beta1)
+    from_gradient = weight >= 0.5
+    weight = tl.where(from_gradient, weight - 1, weight).to(compute)
+    stored_m = (tl.where(from_gradient, gi, mi) + weight * (gi - mi)).to(stored)
     stored_v = (_double(beta2).to(compute) * vi + (1 - _double(beta2)).to(compute) * gi * gi).to(stored)
     _write(m, i, stored_m, inside, whole)
     _write(v, i, stored_v, inside, whole)

@@ -94,3 +94,11 @@ def test_a_checkpoint_of_two_processes_continues_on_one(outcomes, folder, name, 
     checkpoints.assert_snapshot(checkpoints.snapshot(model, optimizer), expected["saved"], exact=True)
     models.train(model, optimizer, 3, 6)
     checkpoints.assert_snapshot(checkpoints.snapshot(model, optimizer), expected["continued"], exact=False)
+
+
+@pytest.mark.parametrize("size", distributed.CHECKS)
+def test_one_bit_adam_sends_a_bit_for_a_float(outcomes, folder, size):
+    assert not outcomes[size]["one_bit_bytes_are_those_of_the_arithmetic"]
+    sent = json.loads((folder / f"sent-{size}.json").read_text(encoding="utf-8"))
+    print(f"{size} workers, bytes that each sends in a step: {sent}")
+    assert 31.9 < sent["all-reduce"] / sent["1-bit"] < 32

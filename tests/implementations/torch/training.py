@@ -1,6 +1,7 @@
 """What the tests of the PyTorch ecosystem train: a few tensors and a small model, with every variant of the step."""
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -74,4 +75,13 @@ def snapshot(optimizer):
 
 def assert_identical(actual, expected):
     """Bit for bit, in any nest of lists, tuples and dicts."""
-    torch.testing.assert_close(actual, expected, rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(_comparable(actual), _comparable(expected), rtol=0, atol=0, equal_nan=True)
+
+
+def _comparable(value):
+    """The same with text as numbers, which assert_close can compare."""
+    if isinstance(value, Mapping):
+        return {key: _comparable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_comparable(item) for item in value]
+    return list(value.encode()) if isinstance(value, str) else value
