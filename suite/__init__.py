@@ -1,3 +1,3 @@
 """What "correct" means for AlphaAdam: the specification, its vectors, and the runner that checks implementations."""
 
-SPEC_VERSION = "0.3.0"
+SPEC_VERSION = "0.4.0"

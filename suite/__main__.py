@@ -1,13 +1,14 @@
-"""The command line: ``python -m suite run | generate | lint``."""
+"""The command line: ``python -m suite run | agree | generate | lint``."""
 
 import argparse
 import sys
 from collections import Counter
 from pathlib import Path
 
-from suite import adapters, generate, lint, load, run
+from suite import adapters, agree, generate, lint, load, run
 
 _RESULTS = Path("results/conformance.json")
+_AGREEMENT = Path("results/agreement.json")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,6 +50,29 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if failed or missing or not counts else 0
 
 
+def _agree(options: argparse.Namespace) -> int:
+    document = agree.run(
+        adapters.expand(options.adapter or agree.IMPLEMENTATIONS),
+        *load.load_usable(options.vectors),
+        only=options.only,
+        flag=options.flag,
+        time_limit=options.time_limit,
+        jobs=options.jobs,
+    )
+    run.write(document, options.output)
+    print(agree.table(document))
+    found = agree.problems(document)
+    for message in found[: options.show]:
+        print(f"\nERROR {message}")
+    if len(found) > options.show:
+        print(f"\n… and {len(found) - options.show} more in {options.output}")
+    counts = Counter(case["outcome"] for pair in document["pairs"] for case in pair["cases"])
+    compared = counts["equal"] + counts["apart"]
+    summary = f"{compared} cases compared, {counts['equal']} of them bitwise equal; {counts['skipped']} skipped"
+    print(f"\n{summary}. Results: {options.output}")
+    return 1 if found or not compared else 0
+
+
 def _generate(options: argparse.Namespace) -> int:
     if not options.check:
         changed = generate.write()
@@ -87,25 +111,34 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="NAME",
         help=f"implementation to test, may be repeated: {', '.join(adapters.ADAPTERS)}; keras for all its backends; "
-        "stock for the frameworks' own AdamW; or path/to/file.py:ClassName for one of yours",
+        "stock for the frameworks' own AdamW; settings for AlphaAdam set to be another optimizer; or "
+        "path/to/file.py:ClassName for one of yours",
     )
-    command.add_argument("--only", default="*", metavar="PATTERN", help="run tests whose id fits, e.g. 'alphaadam/*'")
-    command.add_argument("--flag", help="run tests that have this flag, e.g. Subnormal")
     command.add_argument("--fail-fast", action="store_true", help="end each adapter with its first test that fails")
-    command.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="adapters that run at the same time (default: %(default)s)"
-    )
-    command.add_argument(
-        "--time-limit", type=float, default=60.0, metavar="SECONDS", help="for one test (default: %(default)s)"
-    )
-    command.add_argument("--output", type=Path, default=_RESULTS, help="results file (default: %(default)s)")
-    command.add_argument(
-        "--vectors", type=Path, default=load.VECTORS, help="folder of vector files (default: the suite's)"
-    )
-    command.add_argument(
-        "--show", type=int, default=10, metavar="N", help="print at most N failures (default: %(default)s)"
-    )
+    _add_common(command, _RESULTS)
     command.set_defaults(command=_run)
+
+    command = commands.add_parser(
+        "agree",
+        help="compare two implementations of one optimizer with one another",
+        description="Run every two implementations that a framework has of one optimizer on the inputs of the vectors, "
+        "and measure after each step how far apart their parameters are. What the vectors expect plays no part. Prints "
+        "a Markdown table and writes every case as JSON. A distance is a finding and no failure; where suite/"
+        "deviations.json says that one of the two deviates from the vectors, that stands with the case. The exit "
+        "status is 1 if something could not be run or nothing was compared, 2 if no two of the adapters fit together.",
+        epilog="example: python -m suite agree --adapter torch-baselines --adapter torch-libraries; without --adapter "
+        "every implementation is compared with every other one of its framework",
+    )
+    command.add_argument(
+        "--adapter",
+        action="append",
+        metavar="NAME",
+        help="implementation to compare, at least twice, by its name for `python -m suite run`; two ways to run one "
+        "implementation, such as torch-loop and torch-fused, may be named too (default: "
+        f"{', '.join(agree.IMPLEMENTATIONS)})",
+    )
+    _add_common(command, _AGREEMENT)
+    command.set_defaults(command=_agree)
 
     command = commands.add_parser(
         "generate",
@@ -125,6 +158,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=_lint)
     return parser
+
+
+def _add_common(command: argparse.ArgumentParser, output: Path) -> None:
+    """What every command that runs adapters takes."""
+    command.add_argument("--only", default="*", metavar="PATTERN", help="run tests whose id fits, e.g. 'alphaadam/*'")
+    command.add_argument("--flag", help="run tests that have this flag, e.g. Subnormal")
+    command.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="adapters that run at the same time (default: %(default)s)"
+    )
+    command.add_argument(
+        "--time-limit", type=float, default=60.0, metavar="SECONDS", help="for one test (default: %(default)s)"
+    )
+    command.add_argument("--output", type=Path, default=output, help="results file (default: %(default)s)")
+    command.add_argument(
+        "--vectors", type=Path, default=load.VECTORS, help="folder of vector files (default: the suite's)"
+    )
+    command.add_argument(
+        "--show", type=int, default=10, metavar="N", help="print at most N failures (default: %(default)s)"
+    )
 
 
 if __name__ == "__main__":

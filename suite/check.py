@@ -9,8 +9,8 @@ import numpy as np
 
 from suite import canonical
 from suite.adapters import Adapter, Observation, UnsupportedError
-from suite.compare import difference
-from suite.load import VectorFile, decode
+from suite.compare import Course, difference
+from suite.load import INPUTS, VectorFile, decode
 from suite.reference.formats import COMPUTED
 
 #: In the order in which an error spreads, so that the first difference named is nearest to its cause.
@@ -68,6 +68,9 @@ class Outcome:
         message: The first difference, the traceback or the reason; empty for a pass.
         largestUlp: Largest distance seen per quantity, up to the first failing step.
         notReported: Quantities that the adapter cannot observe; a pass says nothing of them.
+        largestRelative: Largest distance of a parameter, relative to how far its tensor's parameters were to move at
+            most from where they began: over all steps, those after the first that fails among them. None where nothing
+            was measured, and where a flag accepts several outcomes.
         firstDifference: Where it first goes wrong, for what fails by a difference.
         deviation: Reason and link of an expected deviation.
     """
@@ -80,6 +83,7 @@ class Outcome:
     outcome: str = "pass"
     message: str = ""
     largestUlp: dict[str, float] = field(default_factory=dict)
+    largestRelative: float | None = None
     notReported: list[str] = field(default_factory=list)
     firstDifference: FirstDifference | None = None
     deviation: dict[str, str] | None = None
@@ -88,7 +92,9 @@ class Outcome:
         """The outcome as the results file holds it."""
         ulps = {name: canonical.encode_number(ulp) for name, ulp in self.largestUlp.items()}
         first = self.firstDifference and self.firstDifference.as_json()
-        return {**asdict(self), "largestUlp": ulps, "firstDifference": first, "adapter": adapter}
+        relative = None if self.largestRelative is None else canonical.encode_number(self.largestRelative)
+        changed = {"largestUlp": ulps, "largestRelative": relative, "firstDifference": first}
+        return {**asdict(self), **changed, "adapter": adapter}
 
 
 @dataclass(frozen=True)
@@ -118,14 +124,11 @@ def all_tests(files: Sequence[VectorFile]) -> Iterator[VectorTest]:
 def check(adapter: Adapter, test: VectorTest) -> Outcome:
     """Run one test against ``adapter``."""
     outcome = test.outcome()
-    reasons = [adapter.skips[flag] for flag in test.test["flags"] if flag in adapter.skips]
-    if reasons:
-        return test.outcome("skipped", reasons[0])
     try:
         if test.group["type"] == "InvalidHyperparameters":
-            _run_invalid(test.test, adapter, outcome)
+            _run_invalid(test, adapter, outcome)
         else:
-            _run_steps(test.group, test.test, adapter, outcome)
+            _run_steps(test, adapter, outcome)
     except UnsupportedError as reason:
         return test.outcome("skipped", str(reason))
     except Exception:
@@ -136,39 +139,72 @@ def check(adapter: Adapter, test: VectorTest) -> Outcome:
     return outcome
 
 
-def _run_invalid(test: dict[str, Any], adapter: Adapter, outcome: Outcome) -> None:
-    try:
-        adapter.construct(_hyperparameters(test))
-    except (TypeError, ValueError):
-        return
-    outcome.outcome, outcome.message = "fail", f"accepted, though {test['comment']}"
+def steps(adapter: Adapter, test: VectorTest) -> Iterator[Observation]:
+    """Give an adapter what a test starts from, take its steps one by one, and yield what is seen after each.
 
-
-def _run_steps(group: dict[str, Any], test: dict[str, Any], adapter: Adapter, outcome: Outcome) -> None:
-    dtype, initial = group["dtype"], test["initial"]
-
-    def arrays(tensors: list[Any]) -> list[Any]:
-        return [None if tensor is None else decode(tensor, dtype) for tensor in tensors]
-
-    params = arrays(initial["params"])
+    Raises:
+        UnsupportedError: The implementation does not offer what the test asks for.
+    """
+    _require(adapter, test)
+    dtype, initial = test.group["dtype"], test.test["initial"]
+    params = _arrays(initial["params"], dtype)
     joins = initial.get("joins", [1] * len(params))
-    first = sum(step == 1 for step in joins)
+    known = sum(step == 1 for step in joins)
     state = initial.get("state")
-    m, v = (arrays(state[name])[:first] if state and name in state else None for name in ("m", "v"))
-    adapter.construct(_hyperparameters(group))
-    adapter.load(dtype, params[:first], m, v, initial["step"])
-    for number, step in enumerate(test["steps"], start=1):
+    m, v = (_arrays(state[name], dtype)[:known] if state and name in state else None for name in ("m", "v"))
+    adapter.construct(_hyperparameters(test.group))
+    adapter.load(dtype, params[:known], m, v, initial["step"])
+    for number, step in enumerate(test.test["steps"], start=1):
         late = [parameter for parameter, join in zip(params, joins, strict=True) if join == number > 1]
         if late:
             adapter.add(late)
         present = sum(join <= number for join in joins)
-        seen = adapter.step(arrays(step["gradients"])[:present], step.get("lr", group["hyperparameters"]["lr"]))
+        others = {key: _arrays(step[key], dtype) for key in INPUTS if key in step}
+        lr = step.get("lr", test.group["hyperparameters"]["lr"])
+        yield adapter.step(_arrays(step["gradients"], dtype)[:present], lr, **others)
+
+
+def _require(adapter: Adapter, test: VectorTest) -> None:
+    for flag in test.test["flags"]:
+        if flag in adapter.skips:
+            raise UnsupportedError(adapter.skips[flag])
+
+
+def _run_invalid(test: VectorTest, adapter: Adapter, outcome: Outcome) -> None:
+    _require(adapter, test)
+    if not getattr(adapter, "validates", True):
+        raise UnsupportedError("a library's checks of hyperparameters are its own affair")
+    try:
+        adapter.construct(_hyperparameters(test.test))
+    except (TypeError, ValueError):
+        return
+    outcome.outcome, outcome.message = "fail", f"accepted, though {test.test['comment']}"
+
+
+def _run_steps(test: VectorTest, adapter: Adapter, outcome: Outcome) -> None:
+    dtype, content = test.group["dtype"], test.test
+    course = Course(_arrays(content["initial"]["params"], dtype))
+    seen_after = steps(adapter, test)
+    for number, step in enumerate(content["steps"], start=1):
+        try:
+            seen = next(seen_after)
+        except Exception:
+            if outcome.outcome == "fail":  # what went wrong before says more
+                return
+            raise
+        if content["result"] == "valid":
+            outcome.largestRelative = course.relative(seen.params, _arrays(step["expected"]["params"], dtype))
+        if outcome.outcome == "fail":
+            continue  # only how far it goes is still of interest
         acceptable = [step["expected"], *step.get("acceptable", [])]
-        first = _compare_any(acceptable, seen, dtype, test["tolerance"], outcome, (number, len(test["steps"])))
+        first = _compare_any(acceptable, seen, dtype, content["tolerance"], outcome, (number, len(content["steps"])))
         if first:
             outcome.outcome, outcome.message = "fail", f"step {first.step} of {first.steps}: {first.problem}"
             outcome.firstDifference = first
-            return
+
+
+def _arrays(tensors: list[Any], dtype: str) -> list[Any]:
+    return [None if tensor is None else decode(tensor, dtype) for tensor in tensors]
 
 
 def _compare_any(

@@ -56,9 +56,14 @@ def load(path: Path = DEVIATIONS) -> list[Deviation]:
         raise ValueError(f"{path}: no list of deviations ({error}). See suite/README.md for its form.") from None
 
 
+def find(deviations: list[Deviation], adapter: str, outcome: Outcome) -> Deviation | None:
+    """The entry that covers this outcome of the adapter, if the list has one."""
+    return next((deviation for deviation in deviations if deviation.covers(adapter, outcome)), None)
+
+
 def apply(deviations: list[Deviation], adapter: str, outcome: Outcome) -> Outcome:
     """Turn an expected failure into an expected deviation, and an unexpected pass into a failure."""
-    known = next((deviation for deviation in deviations if deviation.covers(adapter, outcome)), None)
+    known = find(deviations, adapter, outcome)
     if known is None:
         return outcome
     if outcome.outcome == "fail":

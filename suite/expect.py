@@ -31,7 +31,7 @@ class _Track:
     joins: int
 
 
-class _Bound:
+class Bound:
     """The tolerance of one quantity, grown element by element."""
 
     def __init__(self) -> None:
@@ -65,14 +65,14 @@ def test_of(case: Case, optimizer: str, dtype: str) -> dict[str, Any]:
     """
     stored = STORED[dtype]
     shapes = [tensor.shape for tensor in case.params]
-    params = [_rounded(tensor, stored) for tensor in case.params]
+    params = [rounded(tensor, stored) for tensor in case.params]
     zeros = [[0.0] * len(data) for data in params]
-    m = [_rounded(tensor, stored) for tensor in case.m] if case.m else zeros
-    v = [_rounded(tensor, stored) for tensor in case.v] if case.v else zeros
+    m = [rounded(tensor, stored) for tensor in case.m] if case.m else zeros
+    v = [rounded(tensor, stored) for tensor in case.v] if case.v else zeros
     if "v" not in moments(optimizer):
         v = [[] for _ in params]
-    gradients = [[None if g is None else _rounded(g, stored) for g in step] for step in case.gradients]
-    write = _writer(dtype)
+    gradients = [[None if g is None else rounded(g, stored) for g in step] for step in case.gradients]
+    write = writer(dtype)
 
     initial: dict[str, Any] = {"params": write(shapes, params)}
     if case.m:
@@ -82,7 +82,7 @@ def test_of(case: Case, optimizer: str, dtype: str) -> dict[str, Any]:
     if case.joins:
         initial["joins"] = list(case.joins)
 
-    bounds = {name: _Bound() for name in (*moments(optimizer), "alpha", "params")}
+    bounds = {name: Bound() for name in (*moments(optimizer), "alpha", "params")}
     answer = list(_answer(case, optimizer, dtype, (params, m, v), gradients, bounds))
     departures = [
         list(_answer(case, optimizer, dtype, (params, m, v), gradients, bounds, flag))
@@ -119,7 +119,7 @@ def _answer(
     dtype: str,
     initial: tuple[list[list[float]], ...],
     gradients: list[list[list[float] | None]],
-    bounds: dict[str, _Bound],
+    bounds: dict[str, Bound],
     departure: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Expected values of each step, or with ``departure`` the other outcome that this flag accepts."""
@@ -130,7 +130,7 @@ def _answer(
 
     given = {**DEFAULTS[optimizer], **case.hyperparameters}
     hyperparameters = as_alphaadam(optimizer, given)
-    write = _writer(dtype)
+    write = writer(dtype)
     stored_names = ("params", *moments(optimizer))
     tracks = []
     for index, (tensor, *parts) in enumerate(zip(case.params, *initial, strict=True)):
@@ -190,7 +190,7 @@ def _check_conditioning(case: Case, number: int, step: rule.Step, stored: Format
             )
 
 
-def _rounded(tensor: Tensor, stored: Format) -> list[float]:
+def rounded(tensor: Tensor, stored: Format) -> list[float]:
     """Elements as numbers of the dtype, a complex one as two; the sign of a zero is kept."""
     parts: list[float] = []
     for x in tensor.data:
@@ -198,7 +198,7 @@ def _rounded(tensor: Tensor, stored: Format) -> list[float]:
     return [math.copysign(float(stored.round(mpf(x))), x) if x == x else x for x in parts]
 
 
-def _writer(dtype: str) -> Callable[[Sequence[tuple[int, ...]], Sequence[Sequence[Any]]], list[dict[str, Any]]]:
+def writer(dtype: str) -> Callable[[Sequence[tuple[int, ...]], Sequence[Sequence[Any]]], list[dict[str, Any]]]:
     """A function from shapes and flat elements to tensors as JSON."""
 
     def write(shapes: Sequence[tuple[int, ...]], data: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:

@@ -2,15 +2,18 @@
 
 import importlib
 import itertools
+import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import mpmath
 
-from suite import SPEC_VERSION, canonical, expect
+from suite import SPEC_VERSION, canonical, expect, expect_baseline
 from suite.cases.model import DEFAULTS, Case, InvalidCase
 from suite.files import replace_text
 from suite.load import VECTORS
+from suite.reference.baselines import BASELINES
 from suite.reference.formats import STORED
 
 #: File name -> module of cases.
@@ -24,13 +27,20 @@ TOPICS = {
     "alpha-mask-sgd.json": "suite.cases.alpha_mask_sgd",
     "alpha-mask-lion.json": "suite.cases.alpha_mask_lion",
     "hyperparameters.json": "suite.cases.hyperparameters",
+    **{f"{name.replace('_', '-')}.json": f"suite.cases.baselines.{name}" for name in BASELINES.values()},
 }
 
 
 def documents() -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of every vector file."""
-    for name, module in TOPICS.items():
-        yield name, canonical.dumps(_document(importlib.import_module(module)))
+    """Yield the name and the text of every vector file; as many are made at a time as there are processors."""
+    # Spawned: a process that has frameworks' threads must not be forked.
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from zip(TOPICS, pool.map(text_of, TOPICS.values()), strict=True)
+
+
+def text_of(module: str) -> str:
+    """The text of the vector file of a module of cases."""
+    return canonical.dumps(_document(importlib.import_module(module)))
 
 
 def write() -> list[str]:
@@ -77,13 +87,14 @@ def _document(topic: Any) -> dict[str, Any]:
 def _tests(topic: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yield (group without tests, test), dtype by dtype."""
     cases = list(topic.cases())
+    oracle = expect_baseline if topic.OPTIMIZER in BASELINES else expect
     for case in cases:
         if isinstance(case, InvalidCase):
             yield {"type": "InvalidHyperparameters"}, _invalid_test(case, topic.OPTIMIZER)
     for dtype in STORED:
         for case in cases:
             if isinstance(case, Case) and dtype in case.dtypes:
-                yield _group(case, topic.OPTIMIZER, dtype), expect.test_of(case, topic.OPTIMIZER, dtype)
+                yield _group(case, topic.OPTIMIZER, dtype), oracle.test_of(case, topic.OPTIMIZER, dtype)
 
 
 def _hyperparameters(case: Case | InvalidCase, optimizer: str) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 """Running an adapter, for each of its optimizers, in a process of its own, which may crash or hang without the run."""
 
 import multiprocessing
+import sys
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection
+from typing import Any, TypeVar
 
 from suite import adapters
-from suite.check import Outcome, VectorTest, check
+from suite.adapters import Adapter
+from suite.check import VectorTest
+
+T = TypeVar("T")
 
 #: Seconds to import a framework, on a slow machine.
 _START_LIMIT = 300
@@ -22,6 +27,7 @@ class Child:
     Args:
         name: Name of the adapter.
         tests: All tests; the child is told which by their index.
+        task: What it does with the adapter and a test, a function of a module; its answer is no text.
 
     Attributes:
         versions: What the adapter says of itself.
@@ -31,11 +37,11 @@ class Child:
         AdapterError: The adapter cannot be imported or made.
     """
 
-    def __init__(self, name: str, tests: Sequence[VectorTest]) -> None:
+    def __init__(self, name: str, tests: Sequence[VectorTest], task: Callable[[Adapter, VectorTest], Any]) -> None:
         # Spawned, not forked: a framework must not inherit another's threads, and Keras reads its backend once.
         context = multiprocessing.get_context("spawn")
         self._pipe, remote = context.Pipe()
-        self._process = context.Process(target=_serve, args=(name, tests, remote), daemon=True)
+        self._process = context.Process(target=_serve, args=(name, tests, task, remote), daemon=True)
         self._process.start()
         remote.close()
         answer = self._receive(_START_LIMIT)
@@ -44,15 +50,13 @@ class Child:
             raise AdapterError(f"adapter {name}: {answer}")
         self.optimizers, self.versions = answer
 
-    def check(self, index: int, limit: float) -> Outcome | str:
-        """The outcome of a test, or how the process failed to give one; then it is no longer of use."""
+    def ask(self, index: int, limit: float) -> Any:
+        """What the task gives for a test, or a text: how the process failed; then it is no longer of use."""
         try:
             self._pipe.send(index)
         except OSError:
             return self._death()
-        answer = self._receive(limit)
-        assert isinstance(answer, Outcome | str)
-        return answer
+        return self._receive(limit)
 
     def stop(self) -> None:
         """End the process, whatever it does."""
@@ -60,7 +64,7 @@ class Child:
         self._process.kill()
         self._process.join()
 
-    def _receive(self, limit: float) -> object:
+    def _receive(self, limit: float) -> Any:
         if not self._pipe.poll(limit):
             return f"no answer within {limit:g} seconds; its process was ended. A longer --time-limit gives it more"
         try:
@@ -73,7 +77,9 @@ class Child:
         return f"its process died with exit code {self._process.exitcode} (negative: by that signal)"
 
 
-def _serve(name: str, tests: Sequence[VectorTest], pipe: Connection) -> None:
+def _serve(
+    name: str, tests: Sequence[VectorTest], task: Callable[[Adapter, VectorTest], Any], pipe: Connection
+) -> None:
     """What the child does: make the adapter, then answer."""
     try:
         made = adapters.create(name)
@@ -90,43 +96,48 @@ def _serve(name: str, tests: Sequence[VectorTest], pipe: Connection) -> None:
             index = pipe.recv()
         except (EOFError, ConnectionError):
             return
-        pipe.send(check(made[tests[index].optimizer], tests[index]))
+        pipe.send(task(made[tests[index].optimizer], tests[index]))
 
 
 def run(
     name: str,
     tests: Sequence[VectorTest],
+    task: Callable[[Adapter, VectorTest], T],
     limit: float,
-) -> tuple[dict[str, str], list[str], Generator[Outcome, None, None]]:
+) -> tuple[dict[str, str], list[str], Generator[tuple[VectorTest, T | str], None, None]]:
     """Start an adapter and run the tests that are for its optimizers.
 
     Args:
         name: Name of the adapter.
         tests: The tests.
+        task: What is done with the adapter and a test, a function of a module; its answer is no text.
         limit: Seconds that one test may take.
 
     Returns:
-        What the adapter says of itself, the optimizers that it offers, and the outcomes as they come. A test that
-        crashes or hangs is an error, and the next one gets a new process.
+        What the adapter says of itself, the optimizers that it offers, and each test with its answer as they come. For
+        a test that crashes or hangs the answer is a text that says so, and the next one gets a new process.
 
     Raises:
         AdapterError: The adapter cannot be started.
     """
-    child = Child(name, tests)
+    child = Child(name, tests, task)
 
-    def outcomes() -> Generator[Outcome, None, None]:
-        current = child
+    def answers() -> Generator[tuple[VectorTest, T | str], None, None]:
+        current, count = child, 0
         try:
             for index, test in enumerate(tests):
                 if test.optimizer not in current.optimizers:
                     continue
-                answer = current.check(index, limit)
+                answer = current.ask(index, limit)
                 if isinstance(answer, str):
                     current.stop()
-                    current = Child(name, tests)
-                    answer = test.outcome("error", answer)
-                yield answer
+                    current = Child(name, tests, task)
+                count += 1
+                if count % 200 == 0:
+                    print(f"{name}: {count} tests ...", file=sys.stderr, flush=True)
+                yield test, answer
         finally:
             current.stop()
+            print(f"{name}: {count} tests done", file=sys.stderr, flush=True)
 
-    return child.versions, sorted(child.optimizers), outcomes()
+    return child.versions, sorted(child.optimizers), answers()

@@ -6,7 +6,6 @@ import fnmatch
 import json
 import platform
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from suite import SPEC_VERSION, deviations, process
-from suite.check import QUANTITIES, VectorTest, all_tests
+from suite.check import QUANTITIES, VectorTest, all_tests, check
 from suite.files import replace_text
 from suite.load import VectorFile
 
-SCHEMA = "alphaadam-conformance-2"
+SCHEMA = "alphaadam-conformance-3"
 
 #: Outcomes that make a run fail.
 FAILURES = ("fail", "error")
@@ -47,17 +46,32 @@ def run(
         fail_fast: End each adapter with its first test that fails.
         jobs: Adapters that run at the same time.
     """
-    tests = [
-        test
-        for test in all_tests(files)
-        if fnmatch.fnmatchcase(test.test["id"], only) and (flag is None or flag in test.test["flags"])
-    ]
+    tests = chosen(files, only, flag)
     known = deviations.load()
     # Threads that wait for a process each.
     with ThreadPoolExecutor(jobs) as pool:
         answers = list(pool.map(lambda name: _run_one(name, tests, known, time_limit, fail_fast), names))
     return {
         "schema": SCHEMA,
+        **origin(files, unusable),
+        "selection": {"only": only, "flag": flag, "failFast": fail_fast},
+        "adapters": [entry for entry, _ in answers],
+        "results": [outcome for _, outcomes in answers for outcome in outcomes],
+    }
+
+
+def chosen(files: Sequence[VectorFile], only: str, flag: str | None) -> list[VectorTest]:
+    """The tests of ``files`` whose id fits the pattern ``only`` and that have the flag, if one is asked for."""
+    return [
+        test
+        for test in all_tests(files)
+        if fnmatch.fnmatchcase(test.test["id"], only) and (flag is None or flag in test.test["flags"])
+    ]
+
+
+def origin(files: Sequence[VectorFile], unusable: Sequence[str]) -> dict[str, Any]:
+    """What every results document says of when, where and with which vectors it was made."""
+    return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "suite": {
@@ -73,14 +87,11 @@ def run(
             ],
             "unusable": list(unusable),
         },
-        "selection": {"only": only, "flag": flag, "failFast": fail_fast},
         "machine": {
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processor": platform.processor() or platform.machine(),
         },
-        "adapters": [entry for entry, _ in answers],
-        "results": [outcome for _, outcomes in answers for outcome in outcomes],
     }
 
 
@@ -90,17 +101,15 @@ def _run_one(
     entry: dict[str, Any] = {"name": name, "versions": {}, "optimizers": []}
     results: list[dict[str, Any]] = []
     try:
-        entry["versions"], entry["optimizers"], outcomes = process.run(name, tests, time_limit)
-        with contextlib.closing(outcomes):
-            for outcome in outcomes:
+        entry["versions"], entry["optimizers"], answers = process.run(name, tests, check, time_limit)
+        with contextlib.closing(answers):
+            for test, answer in answers:
+                outcome = test.outcome("error", answer) if isinstance(answer, str) else answer
                 results.append(deviations.apply(known, name, outcome).as_json(name))
-                if len(results) % 200 == 0:
-                    print(f"{name}: {len(results)} tests ...", file=sys.stderr, flush=True)
                 if fail_fast and outcome.outcome in FAILURES:
                     break
     except process.AdapterError as error:  # at the start, or after a crash: what came before is kept
         entry["error"] = str(error)
-    print(f"{name}: {len(results)} tests done", file=sys.stderr, flush=True)
     return entry, results
 
 

@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from suite.adapters.libraries import LIBRARIES
+
 
 class UnsupportedError(Exception):
     """Raised by an adapter for what its implementation does not offer; the test is skipped with this reason."""
@@ -44,8 +46,12 @@ class Adapter(Protocol):
     """One implementation under test.
 
     Attributes:
-        optimizer: Which vectors it is checked against: AlphaAdam, AdamW, CautiousAdamW, AlphaMaskSGD or AlphaMaskLion.
+        optimizer: Which vectors it is checked against: AlphaAdam, AdamW, CautiousAdamW, AlphaMaskSGD, AlphaMaskLion or
+            a baseline, see :data:`suite.reference.baselines.BASELINES`.
         skips: Flags of tests that mean nothing for it, with the reason.
+
+    An adapter of somebody else's library may have ``validates = False``: it is not asked which hyperparameters it
+    refuses.
     """
 
     optimizer: ClassVar[str]
@@ -73,8 +79,62 @@ class Adapter(Protocol):
     def add(self, params: list[np.ndarray]) -> None:
         """Give it further parameters, after those that it has."""
 
-    def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
-        """Take one step; a gradient that is None is absent."""
+    def step(self, gradients: list[np.ndarray | None], lr: float, **others: list[np.ndarray | None]) -> Observation:
+        """Take one step; a gradient that is None is absent. Some baselines' steps take more than gradients."""
+
+
+#: Room of the package -> the baselines that it has: a class of this name in the module ``<room>_baselines`` here.
+OURS: dict[str, tuple[str, ...]] = {
+    "torch": (
+        "Adan",
+        "AlphaMaskAdan",
+        "AdamMini",
+        "Adam8bit",
+        "EXAdam",
+        "Conda",
+        "GaLore",
+        "MGUP",
+        "OneBitAdam",
+        "LDAdam",
+        "MicroAdam",
+        "ROOT",
+        "Sophia",
+    ),
+    "optax": (
+        "Adan",
+        "AlphaMaskAdan",
+        "AdamMini",
+        "Adam8bit",
+        "EXAdam",
+        "Conda",
+        "GaLore",
+        "MGUP",
+        "LDAdam",
+        "MicroAdam",
+        "ROOT",
+        "Sophia",
+        "OneBitAdam",
+    ),
+    "keras": (
+        "Adan",
+        "AlphaMaskAdan",
+        "AdamMini",
+        "Adam8bit",
+        "EXAdam",
+        "Conda",
+        "GaLore",
+        "MGUP",
+        "LDAdam",
+        "MicroAdam",
+        "ROOT",
+        "Sophia",
+        "OneBitAdam",
+    ),
+}
+
+
+def _baselines(room: str) -> tuple[str, ...]:
+    return tuple(f"suite.adapters.{room}_baselines:{optimizer}" for optimizer in OURS[room])
 
 
 #: Name on the command line -> classes, one for each optimizer that it offers, and the Keras backend it needs.
@@ -108,10 +168,19 @@ ADAPTERS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "keras-torch-ops": (("suite.adapters.keras:UpdateStep",), "torch"),
     "keras-jax-compiled": (("suite.adapters.keras:Compiled",), "jax"),
     "keras-tensorflow-compiled": (("suite.adapters.keras:Compiled",), "tensorflow"),
+    "torch-baselines": (_baselines("torch"), None),
+    "optax-baselines": (_baselines("optax"), None),
+    "keras-torch-baselines": (_baselines("keras"), "torch"),
+    "keras-jax-baselines": (_baselines("keras"), "jax"),
+    "keras-tensorflow-baselines": (_baselines("keras"), "tensorflow"),
+    **LIBRARIES,
     "torch-adamw": (("suite.adapters.torch:AdamW",), None),
     "optax-adamw": (("suite.adapters.optax:AdamW",), None),
     "keras-adamw": (("suite.adapters.keras:AdamW",), "jax"),
     "torch-cautious": (("suite.adapters.torch:CautiousAdamW",), None),
+    "torch-as-adamw": (("suite.adapters.torch:AsAdamW",), None),
+    "optax-as-adamw": (("suite.adapters.optax:AsAdamW",), None),
+    "keras-as-adamw": (("suite.adapters.keras:AsAdamW",), "jax"),
 }
 
 #: Names that stand for several adapters.
@@ -126,7 +195,23 @@ GROUPS = {
     ],
     "keras": ["keras-torch", "keras-jax", "keras-tensorflow"],
     "keras-variants": ["keras-torch-ops", "keras-jax-compiled", "keras-tensorflow-compiled"],
+    "keras-baselines": ["keras-torch-baselines", "keras-jax-baselines", "keras-tensorflow-baselines"],
+    "baselines": [
+        "torch-baselines",
+        "optax-baselines",
+        "keras-torch-baselines",
+        "keras-jax-baselines",
+        "keras-tensorflow-baselines",
+    ],
+    **{
+        f"{framework}-libraries": [
+            name for name, (targets, _) in LIBRARIES.items() if f".{framework}_" in targets[0].rpartition(":")[0]
+        ]
+        for framework in OURS
+    },
+    "libraries": [*LIBRARIES],
     "stock": ["torch-adamw", "optax-adamw", "keras-adamw"],
+    "settings": ["torch-cautious", "torch-as-adamw", "optax-as-adamw", "keras-as-adamw"],
 }
 
 
@@ -148,6 +233,15 @@ def expand(names: Sequence[str]) -> list[str]:
                 f"--adapter {name}: unknown. Choose from: {', '.join(known)}, or path/to/file.py:ClassName."
             )
     return list(dict.fromkeys(expanded))
+
+
+def home(name: str) -> tuple[str, str | None] | None:
+    """Framework (a room of the package) and Keras backend of an adapter; None for somebody else's, which may be any."""
+    if name not in ADAPTERS:
+        return None
+    targets, keras_backend = ADAPTERS[name]
+    module = targets[0].partition(":")[0]
+    return module.rpartition(".")[2].partition("_")[0], keras_backend
 
 
 def _is_file(name: str) -> bool:

@@ -25,9 +25,7 @@ class _Keras:
         raise NotImplementedError
 
     def versions(self) -> dict[str, str]:
-        backend = keras.backend.backend()
-        distribution = {"tensorflow": ("tensorflow", "tensorflow-cpu")}.get(backend, (backend,))
-        return {"alphaadam": alphaadam.__version__, "keras": keras.__version__, backend: _version(distribution)}
+        return backend_versions()
 
     def construct(self, hyperparameters: dict[str, Any]) -> None:
         given = dict(hyperparameters)
@@ -49,23 +47,18 @@ class _Keras:
     ) -> None:
         if dtype.startswith("complex"):
             raise UnsupportedError("complex variables are refused")
-        # The learning rate is a variable of this type; beside half-precision variables it is float32, as in Keras.
-        keras.config.set_floatx("float64" if dtype == "float64" else "float32")
-        if keras.backend.backend() == "jax":
-            import jax
-
-            jax.config.update("jax_enable_x64", dtype == "float64")
+        set_floatx(dtype)
         self._dtype = dtype
         self._build(params)
         if m is not None and v is not None:
             self._optimizer.iterations.assign(step)
             for variables, arrays in zip(self._moments, (m, v), strict=True):
                 for variable, array in zip(variables, arrays, strict=True):
-                    variable.assign(_tensor(array, dtype))
+                    variable.assign(tensor_of(array, dtype))
 
     def _build(self, params: list[np.ndarray]) -> None:
         """Make variables and an optimizer without history."""
-        self._variables = [keras.Variable(_tensor(array, self._dtype), dtype=self._dtype) for array in params]
+        self._variables = [keras.Variable(tensor_of(array, self._dtype), dtype=self._dtype) for array in params]
         self._optimizer = self._make(dict(self._arguments))
         self._optimizer.build(self._variables)
         self._moments = [
@@ -79,16 +72,16 @@ class _Keras:
     def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
         self._optimizer.learning_rate = lr
         present = [
-            (_tensor(gradient, self._dtype), variable)
+            (tensor_of(gradient, self._dtype), variable)
             for gradient, variable in zip(gradients, self._variables, strict=True)
             if gradient is not None
         ]
         self._took_part = {id(variable) for _, variable in present}
         self._apply(*map(list, zip(*present, strict=True)))
         return Observation(
-            params=list(map(_array, self._variables)),
-            m=list(map(_array, self._moments[0])),
-            v=list(map(_array, self._moments[1])),
+            params=list(map(array_of, self._variables)),
+            m=list(map(array_of, self._moments[0])),
+            v=list(map(array_of, self._moments[1])),
         )
 
     def _apply(self, gradients: list[Any], variables: list[keras.Variable]) -> None:
@@ -109,10 +102,21 @@ class AlphaAdam(_Keras):
             self._optimizer.diagnostics(variable) if id(variable) in self._took_part else None
             for variable in self._variables
         ]
-        mask = [item and _array(item.mask) for item in diagnostics]
+        mask = [item and array_of(item.mask) for item in diagnostics]
         return Observation(
-            seen.params, seen.m, seen.v, mask, [item and float(_array(item.alpha)) for item in diagnostics]
+            seen.params, seen.m, seen.v, mask, [item and float(array_of(item.alpha)) for item in diagnostics]
         )
+
+
+class AsAdamW(AlphaAdam):
+    """AdamW as a setting of alphaadam.keras.AlphaAdam."""
+
+    optimizer = "AdamW"
+
+    def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
+        if arguments.pop("eps_placement") != "after-bias-correction":
+            raise UnsupportedError("AlphaAdam adds eps after bias correction")
+        return super()._make({**arguments, "masking": "none", "alpha": 1.0})
 
 
 class _ByUpdateStep(alphaadam.keras.AlphaAdam):
@@ -143,7 +147,7 @@ class Compiled(AlphaAdam):
         self._variables, self._optimizer, self._moments, self._steps = self._built[key]
         self._optimizer.iterations.assign(0)
         for variable, array in zip(self._variables, params, strict=True):
-            variable.assign(_tensor(array, self._dtype))
+            variable.assign(tensor_of(array, self._dtype))
         for variable in (*self._moments[0], *self._moments[1]):
             variable.assign(np.zeros(variable.shape))
 
@@ -182,19 +186,39 @@ class AdamW(_Keras):
 
     optimizer = "AdamW"
 
+    def versions(self) -> dict[str, str]:
+        return {name: version for name, version in super().versions().items() if name != "alphaadam"}
+
     def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
         del arguments["eps_placement"]
         return keras.optimizers.AdamW(**arguments)
 
 
-def _tensor(array: np.ndarray, dtype: str) -> Any:
+def set_floatx(dtype: str) -> None:
+    """Make learning rates, which are variables, of this type; beside half precision they are float32, as in Keras."""
+    keras.config.set_floatx("float64" if dtype == "float64" else "float32")
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.config.update("jax_enable_x64", dtype == "float64")
+
+
+def backend_versions() -> dict[str, str]:
+    """Of Keras, its backend and this package."""
+    backend = keras.backend.backend()
+    distribution = {"tensorflow": ("tensorflow", "tensorflow-cpu")}.get(backend, (backend,))
+    return {"alphaadam": alphaadam.__version__, "keras": keras.__version__, backend: _version(distribution)}
+
+
+def tensor_of(array: np.ndarray, dtype: str) -> Any:
     """A tensor of the backend. PyTorch takes no bfloat16 from NumPy: half precision goes through float32, exactly."""
     if dtype in ("bfloat16", "float16"):
         return keras.ops.cast(keras.ops.convert_to_tensor(array.astype(np.float32)), dtype)
     return keras.ops.convert_to_tensor(array)
 
 
-def _array(variable: Any) -> np.ndarray:
+def array_of(variable: Any) -> np.ndarray:
+    """A variable's value."""
     dtype = keras.backend.standardize_dtype(variable.dtype)
     if dtype == "bfloat16":
         import ml_dtypes

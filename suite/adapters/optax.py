@@ -1,5 +1,6 @@
 """Adapters for Optax: alphaadam.optax, and Optax's own AdamW, under ``jax.jit`` as they are used, and eagerly."""
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -24,6 +25,9 @@ class _Optax:
         "LateParameter": "an Optax state is made for all leaves at once",
     }
 
+    def __init__(self) -> None:
+        self._compiled: dict[str, Callable[..., tuple[Any, Any]]] = {}
+
     def _make(self, lr: Any, hyperparameters: dict[str, Any]) -> optax.GradientTransformation:
         raise NotImplementedError
 
@@ -39,7 +43,12 @@ class _Optax:
             raise UnsupportedError("Optax maximizes by a transformation of its own")
         self._make(lr, dict(given))
         self._hyperparameters = given
-        self._step: Callable[..., tuple[Any, Any]] = jax.jit(self._apply)  # compiled once per group of tests and shapes
+        self._step = self._steps(given)
+
+    def _steps(self, hyperparameters: dict[str, Any]) -> Callable[..., tuple[Any, Any]]:
+        """The jitted step with these hyperparameters, the same each time: the tests of a group compile it once."""
+        step = jax.jit(functools.partial(self._apply, hyperparameters))
+        return self._compiled.setdefault(repr(hyperparameters), step)
 
     def load(
         self,
@@ -68,8 +77,10 @@ class _Optax:
     def add(self, params: list[np.ndarray]) -> None:
         raise UnsupportedError(self.skips["LateParameter"])
 
-    def _apply(self, gradients: Any, state: Any, params: Any, lr: Any) -> tuple[Any, Any]:
-        updates, state = self._make(lr, dict(self._hyperparameters)).update(gradients, state, params)
+    def _apply(
+        self, hyperparameters: dict[str, Any], gradients: Any, state: Any, params: Any, lr: Any
+    ) -> tuple[Any, Any]:
+        updates, state = self._make(lr, dict(hyperparameters)).update(gradients, state, params)
         # optax.apply_updates takes no None, which stands for a leaf without a gradient.
         moved = [p if u is None else optax.apply_updates(p, u) for p, u in zip(params, updates, strict=True)]
         return moved, state
@@ -105,12 +116,22 @@ class AlphaAdam(_Ours):
         return alphaadam.optax.alphaadam(lr, **hyperparameters, record_diagnostics=True)
 
 
+class AsAdamW(AlphaAdam):
+    """AdamW as a setting of alphaadam.optax.alphaadam."""
+
+    optimizer = "AdamW"
+
+    def _make(self, lr: Any, hyperparameters: dict[str, Any]) -> optax.GradientTransformation:
+        if hyperparameters.pop("eps_placement") != "after-bias-correction":
+            raise UnsupportedError("alphaadam adds eps after bias correction")
+        return super()._make(lr, {**hyperparameters, "masking": "none", "alpha": 1.0})
+
+
 class Eager(AlphaAdam):
     """alphaadam.optax.alphaadam operation by operation: the rule as devices other than CPUs compile it."""
 
-    def construct(self, hyperparameters: dict[str, Any]) -> None:
-        super().construct(hyperparameters)
-        self._step = self._apply
+    def _steps(self, hyperparameters: dict[str, Any]) -> Callable[..., tuple[Any, Any]]:
+        return functools.partial(self._apply, hyperparameters)
 
 
 class AlphaMaskSGD(_Ours):
@@ -146,6 +167,9 @@ class AdamW(_Optax):
     """optax.adamw, whose eps is added after bias correction whatever the vectors say."""
 
     optimizer = "AdamW"
+
+    def versions(self) -> dict[str, str]:
+        return {"optax": optax.__version__, "jax": jax.__version__}
 
     def _make(self, lr: Any, hyperparameters: dict[str, Any]) -> optax.GradientTransformation:
         del hyperparameters["eps_placement"]

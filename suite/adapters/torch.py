@@ -46,9 +46,9 @@ class _Torch:
         self._optimizer = self._make(self._params, dict(self._hyperparameters))
         if m is not None:
             state = self._optimizer.state_dict()
-            state["state"] = {index: {self.first_moment: _tensor(first)} for index, first in enumerate(m)}
+            state["state"] = {index: {self.first_moment: tensor_of(first)} for index, first in enumerate(m)}
             for index, second in enumerate(v or ()):
-                state["state"][index] |= {"step": torch.tensor(float(step)), "exp_avg_sq": _tensor(second)}
+                state["state"][index] |= {"step": torch.tensor(float(step)), "exp_avg_sq": tensor_of(second)}
             self._optimizer.load_state_dict(state)
 
     def add(self, params: list[np.ndarray]) -> None:
@@ -63,20 +63,20 @@ class _Torch:
             parameter.grad = None if gradient is None else self._gradient(gradient)
         self._optimizer.step()
         return Observation(
-            params=[_array(parameter) for parameter in self._params],
+            params=[array_of(parameter) for parameter in self._params],
             m=[self._moment(parameter, self.first_moment) for parameter in self._params],
             v=[self._moment(parameter, "exp_avg_sq") for parameter in self._params],
         )
 
     def _parameter(self, array: np.ndarray) -> Tensor:
-        return torch.nn.Parameter(_tensor(array))
+        return torch.nn.Parameter(tensor_of(array))
 
     def _gradient(self, array: np.ndarray) -> Tensor:
-        return _tensor(array)
+        return tensor_of(array)
 
     def _moment(self, parameter: Tensor, name: str) -> np.ndarray:
         """A moment; zero before the parameter's first step, when there is no state yet."""
-        return _array(self._optimizer.state[parameter].get(name, torch.zeros_like(parameter)))
+        return array_of(self._optimizer.state[parameter].get(name, torch.zeros_like(parameter)))
 
 
 class _Ours(_Torch):
@@ -129,10 +129,10 @@ class Differentiable(AlphaAdam):
     options: ClassVar[Mapping[str, Any]] = {"differentiable": True, "record_diagnostics": True}
 
     def _parameter(self, array: np.ndarray) -> Tensor:
-        return _tensor(array)  # no leaf that autograd would protect from being changed
+        return tensor_of(array)  # no leaf that autograd would protect from being changed
 
     def _gradient(self, array: np.ndarray) -> Tensor:
-        return _tensor(array).requires_grad_()  # what the step is recorded for
+        return tensor_of(array).requires_grad_()  # what the step is recorded for
 
 
 class Fused(_Torch):
@@ -186,11 +186,19 @@ class CautiousAdamW(AlphaAdam):
     """Cautious AdamW as a setting of AlphaAdam."""
 
     optimizer = "CautiousAdamW"
+    setting: ClassVar[Mapping[str, Any]] = {"masking": "sync", "alpha": "count"}
 
     def _make(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
         if hyperparameters.pop("eps_placement") != "after-bias-correction":
             raise UnsupportedError("AlphaAdam adds eps after bias correction")
-        return super()._make(params, {**hyperparameters, "masking": "sync", "alpha": "count"})
+        return super()._make(params, {**hyperparameters, **self.setting})
+
+
+class AsAdamW(CautiousAdamW):
+    """AdamW as a setting of AlphaAdam."""
+
+    optimizer = "AdamW"
+    setting: ClassVar[Mapping[str, Any]] = {"masking": "none", "alpha": 1.0}
 
 
 class AdamW(_Torch):
@@ -198,19 +206,23 @@ class AdamW(_Torch):
 
     optimizer = "AdamW"
 
+    def versions(self) -> dict[str, str]:
+        return {"torch": torch.__version__}
+
     def _make(self, params: Sequence[Tensor], hyperparameters: dict[str, Any]) -> torch.optim.Optimizer:
         del hyperparameters["eps_placement"]
         return torch.optim.AdamW(params, **hyperparameters, foreach=False)
 
 
-def _tensor(array: np.ndarray) -> Tensor:
+def tensor_of(array: np.ndarray) -> Tensor:
     """A tensor of its own memory; torch reads bfloat16 from NumPy only as its bits."""
     if array.dtype == ml_dtypes.bfloat16:
         return torch.from_numpy(array.view(np.uint16).copy()).view(torch.bfloat16)
     return torch.from_numpy(array.copy())
 
 
-def _array(tensor: Tensor) -> np.ndarray:
+def array_of(tensor: Tensor) -> np.ndarray:
+    """A copy of its value."""
     tensor = tensor.detach()
     if tensor.dtype == torch.bfloat16:
         return tensor.view(torch.uint16).numpy().copy().view(ml_dtypes.bfloat16)

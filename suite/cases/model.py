@@ -1,8 +1,10 @@
 """What a case is before the oracle has answered it, and the settings that topics share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from suite.reference.baselines import BASELINES, defaults
 
 FULL = ("float32", "float64")
 HALF = ("bfloat16", "float16")
@@ -42,6 +44,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "alpha": "norm",
         "alpha_max": None,
     },
+    **{name: defaults(name) for name in BASELINES},
 }
 
 #: The paper's ablation (its Table 3), and Cautious AdamW, as settings of one optimizer.
@@ -96,6 +99,7 @@ class Case:
         flags: Names of the notes that apply.
         dtypes: The dtypes that the case is generated for.
         ill_conditioned: The case is about cancellation: do not insist that new moments stay away from 0.
+        inputs: Per step, what a baseline's step takes beside gradients, by name and per tensor.
     """
 
     id: str
@@ -111,6 +115,7 @@ class Case:
     flags: Sequence[str] = ()
     dtypes: Sequence[str] = FULL
     ill_conditioned: bool = False
+    inputs: Sequence[Mapping[str, Sequence[Tensor | None]]] | None = None
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,11 @@ _NOTES: dict[str, tuple[str, str, str]] = {
         "A tensor is given to the optimizer after others have taken steps.",
         "Code that makes its state once forgets the tensor, or gives it the others' step.",
     ),
+    "Workers": (
+        "Distribution",
+        "Several workers take the step together, and each has its own gradients.",
+        "The error of one side is not fed back, a scale counts other elements, or a worker decodes another momentum.",
+    ),
 }
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from suite.reference.baselines import BASELINES, defaults
+
 _COMMON = ("lr", "weight_decay", "maximize")
 _ADAM = ("beta1", "beta2", "eps")
 _MASK = ("masking", "alpha", "alpha_max")
@@ -13,6 +15,7 @@ OPTIMIZERS: dict[str, tuple[str, ...]] = {
     "CautiousAdamW": (*_COMMON, *_ADAM, "eps_placement"),
     "AlphaMaskSGD": (*_COMMON, "momentum", "nesterov", *_MASK),
     "AlphaMaskLion": (*_COMMON, "beta1", "beta2", *_MASK),
+    **{name: tuple(defaults(name)) for name in BASELINES},
 }
 
 #: Optimizers that mask what another one does, and the direction of that one. Theirs is the first moment alone.
@@ -24,7 +27,9 @@ EPS_PLACEMENTS = ("after-bias-correction", "before-bias-correction")
 
 
 def moments(optimizer: str) -> tuple[str, ...]:
-    """The moments that an optimizer keeps: m, or m and v."""
+    """The moments that vectors state of an optimizer: m, or m and v, or of a baseline none."""
+    if optimizer in BASELINES:
+        return ()
     return ("m",) if optimizer in WRAPPED else ("m", "v")
 
 

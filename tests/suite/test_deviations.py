@@ -1,4 +1,8 @@
+import fnmatch
+import itertools
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +10,11 @@ from suite import deviations
 from suite.adapters import ADAPTERS
 from suite.check import Outcome
 from suite.load import load_all
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted((DOCS / "baselines").glob("*.md"))
+#: What a deviation amounts to, as its reason puts it.
+SIZE = re.compile(r"([\d.e-]+(?: to [\d.]+)?) of the way that parameters go")
 
 
 def outcome(kind, test_id="eps-after/large-eps", dtype="float32"):
@@ -64,7 +73,9 @@ def test_the_list_names_adapters_and_tests_that_exist():
     }
     for entry in deviations.load():
         assert entry.adapter in ADAPTERS
-        assert {(entry.file, test, dtype) for test in entry.tests for dtype in entry.dtypes} <= tests
+        for pattern, dtype in itertools.product(entry.tests, entry.dtypes):
+            known = [test for file, test, of in tests if (file, of) == (entry.file, dtype)]
+            assert fnmatch.filter(known, pattern), f"{entry.adapter}: {entry.file} has no {pattern} in {dtype}"
 
 
 def test_a_list_of_another_form_is_refused(tmp_path):
@@ -72,3 +83,29 @@ def test_a_list_of_another_form_is_refused(tmp_path):
     path.write_text('[{"adapter": "torch"}]')
     with pytest.raises(ValueError, match=r"deviations.json: no list of deviations"):
         deviations.load(path)
+
+
+def of_page(page):
+    """The deviations from the vectors of a page's optimizers."""
+    return [entry for entry in deviations.load() if entry.file.removesuffix(".json") in page.stem.split("-and-")]
+
+
+def sizes(page):
+    return {size for entry in of_page(page) for size in SIZE.findall(entry.reason)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_the_page_of_a_baseline_says_how_large_each_deviation_is(page):
+    text = page.read_text(encoding="utf-8")
+    for entry in of_page(page):
+        assert SIZE.search(entry.reason), entry.reason
+    for size in sizes(page):
+        assert re.search(rf"(?<![\d.]){re.escape(size)}(?![\de]|\.\d)", text), f"{page.name} lacks {size}"
+
+
+def test_the_page_of_all_baselines_says_no_other_sizes():
+    paragraphs = (DOCS / "baselines.md").read_text(encoding="utf-8").split("\n\n")
+    (text,) = (paragraph for paragraph in paragraphs if "deviations.json" in paragraph)
+    found = re.findall(r"\((\d[\d.e-]*(?: to [\d.]+)?)(?=\)| of the)", text)
+    assert found
+    assert set(found) <= set().union(*map(sizes, PAGES))
