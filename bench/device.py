@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import ModuleType
 
 from bench.names import check_name, load_speed_module
 
@@ -27,10 +28,15 @@ def device_of_environment(framework: str) -> str:
     if named:
         check_name(f"device in {VARIABLE}", named, DEVICES)
         os.environ.setdefault("JAX_PLATFORMS", named)
-    found = load_speed_module(_SPEED_MODULES[framework]).devices()
+    found = speed_module(framework).devices()
     if named and named not in found:
         raise RuntimeError(
             f"{VARIABLE} is {named!r}, but {framework} finds only: {', '.join(found)}; install a build of {framework}"
             f" for it, or unset {VARIABLE}"
         )
     return named or found[-1]
+
+
+def speed_module(framework: str) -> ModuleType:
+    """What measures a framework of `bench.names.FRAMEWORKS`; see `bench.names.load_speed_module`."""
+    return load_speed_module(_SPEED_MODULES[framework])

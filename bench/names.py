@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterable
-from types import ModuleType
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+from bench.machine import versions_of
 
 FRAMEWORKS = ("torch", "jax", "keras")
 """One module of ``bench/frameworks`` each."""
@@ -13,9 +16,30 @@ FRAMEWORKS = ("torch", "jax", "keras")
 OPTIMIZERS = ("alphaadam", "adamw", "cautious-adamw")
 """What asv tracks; the tasks have tuned learning rates for them."""
 
-COMPARED = (*OPTIMIZERS, "adamw-sm", "adamw-am", "lion", "sgd")
+BASELINES = MappingProxyType(
+    {
+        "exadam": "EXAdam",
+        "mgup": "MGUP",
+        "adan": "Adan",
+        "root": "ROOT",
+        "conda": "Conda",
+        "galore": "GaLore",
+        "ldadam": "LDAdam",
+        "microadam": "MicroAdam",
+        "adam-8bit": "Adam8bit",
+        "adam-mini": "AdamMini",
+        "sophia": "Sophia",
+        "one-bit-adam": "OneBitAdam",
+    }
+)
+"""Optimizers of ``alphaadam.<framework>.baselines``, with the names of their classes."""
+
+COMPARED = (
+    *(*OPTIMIZERS, "adamw-sm", "adamw-am", "lion", "sgd"),
+    *(*BASELINES, "muon", "alphamask-sgd", "alphamask-lion", "alphamask-adan"),
+)
 """What every framework's module has under ``OPTIMIZERS``: adamw-sm and adamw-am are AlphaAdam with masking "sync" or
-"async" and alpha 1, the ablations of the paper."""
+"async" and alpha 1, the ablations of the paper; alphamask-x is x with AlphaAdam's mask and alpha around it."""
 
 
 def check_name(kind: str, name: str, valid: Iterable[str]) -> str:
@@ -34,7 +58,8 @@ def load_framework(name: str) -> ModuleType:
     """Imports ``bench.frameworks.<name>``.
 
     Every such module has a class ``Training`` (GPT-2 and one training step), a class ``OptimizerStep``
-    (the optimizer's step alone), a table ``OPTIMIZERS`` and a function ``versions()``.
+    (the optimizer's step alone), the names of its ``OPTIMIZERS``, the ``LIBRARIES`` that some of them come from, and a
+    function ``versions()``.
 
     Raises:
         ValueError: The framework is unknown.
@@ -82,6 +107,57 @@ def _missing(name: str, module: str | None) -> ModuleNotFoundError:
         f" `python -m pip install -c constraints.txt '.[torch,optax,keras,bench]'{tensorflow}`",
         name=module,
     )
+
+
+def load_baseline(room: str, name: str) -> Any:
+    """A class or function of ``alphaadam.<room>.baselines``.
+
+    Args:
+        room: "torch", "optax" or "keras".
+        name: Its name there.
+
+    Raises:
+        RuntimeError: This version of alphaadam has it not.
+    """
+    module = importlib.import_module(f"alphaadam.{room}.baselines")
+    if not hasattr(module, name):
+        found = ", ".join(module.__all__)
+        raise RuntimeError(
+            f"alphaadam.{room}.baselines has no {name} here, only: {found}. Install the alphaadam of this checkout:"
+            " `python -m pip install .`"
+        )
+    return getattr(module, name)
+
+
+def load_library(module: str, distribution: str, optimizer: str) -> ModuleType:
+    """The library that an optimizer comes from.
+
+    Raises:
+        ModuleNotFoundError: It is not installed; the message says how to.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"the optimizer {optimizer} is that of {distribution}, which is not installed; run"
+            f" `python -m pip install -c constraints.txt {distribution}`",
+            name=module,
+        ) from error
+
+
+def source_of(optimizer: str, libraries: Mapping[str, str]) -> dict[str, str]:
+    """Where an optimizer comes from: "library", the name of a distribution, and its "version".
+
+    Args:
+        optimizer: Its name.
+        libraries: ``LIBRARIES`` of the framework's module. What is not in it is ours.
+    """
+    import alphaadam
+
+    if optimizer not in libraries:
+        return {"library": "alphaadam", "version": alphaadam.__version__}
+    library = libraries[optimizer]
+    return {"library": library, "version": versions_of(library).get(library, "not installed")}
 
 
 def framework_of_environment() -> str:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from bench.names import COMPARED, check_name, load_framework
-from bench.tasks import Task
+from bench.names import COMPARED, check_name, load_framework, source_of
+from bench.parameters import described
+from bench.settings import settings_of
+from bench.tasks import Task, parameter_shapes
 from bench.tasks.execution import Execution
 
 SCHEMA = "alphaadam-trial-1"
@@ -133,6 +135,9 @@ def train(
         "framework": framework,
         "optimizer": optimizer,
         "learningRate": learning_rate,
+        "takes": described(optimizer, parameter_shapes(task.model)),
+        "optimizerSettings": settings_of(optimizer, task),
+        "source": source_of(optimizer, module.LIBRARIES),
         "execution": vars(execution),
         "steps": steps,
         "versions": {

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.arguments import whole_number
 from bench.compare.memory import trial_bytes
-from bench.compare.plan import CENTRES, Plan, default_grid
+from bench.compare.plan import Plan, default_grid
 from bench.compare.pool import LocalPool, Pool
 from bench.compare.progress import Lines
 from bench.compare.report import report, table
@@ -20,6 +20,7 @@ from bench.compare.trials import Trial
 from bench.machine import available_bytes, cores
 from bench.names import COMPARED, OPTIMIZERS, check_name
 from bench.records import read_json, write_json
+from bench.settings import RELATIVE_RATES
 from bench.tasks import Task, get_task
 from bench.trial_options import add_trial_options, data_of, execution_of, rate
 
@@ -30,8 +31,10 @@ _EPILOG = f"""\
 learning rates:
   --lrs 1e-3,2e-3,4e-3             the grid of every optimizer that has none of its own; each rate doubles the last
   --lrs lion=1e-4,2e-4,4e-4        the grid of one optimizer; may be given again for others
+  --lrs 4e-3 --fixed-grids         no search: this rate for all that have none of their own, as where the best rates are
+                                   known from another framework; trials with the final seeds alone
   Every optimizer gets the same number of rates. Without --lrs it is five around the task's tuned rate, or, where none
-  is known, around AdamW's times {", ".join(f"{factor:g} for {name}" for name, factor in CENTRES.items())}.
+  is known, around AdamW's times {", ".join(f"{factor:g} for {name}" for name, factor in RELATIVE_RATES.items())}.
 
 the folder:
   One record a trial, FRAMEWORK-OPTIMIZER-RATE-SEED-DIGEST.jsonl: a header, a line for each step and each validation, a
@@ -43,6 +46,8 @@ examples:
   python -m bench compare --optimizers alphaadam,adamw,cautious-adamw --lrs 1e-3,2e-3,4e-3,8e-3,16e-3
   python -m bench compare --optimizers adamw,lion,sgd --lrs 2e-3,4e-3 --lrs lion=2e-4,4e-4 --lrs sgd=0.1,0.2
   python -m bench compare --framework jax --seeds 1,2,3 --threads 2 --jobs 1
+  python -m bench compare --framework keras --optimizers adamw,lion --lrs 4e-3 --lrs lion=1e-3 --fixed-grids --seeds 3
+                                                              at the rates that were found in PyTorch
   python -m bench compare --steps 20 --seeds 2                a short look at how it works: another task digest
   python -m bench compare --ray auto                          on the Ray cluster that this machine belongs to
   python -m bench compare --table results/compare/gpt2-nano-torch
@@ -225,7 +230,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         parser.error(str(wrong))
     folder = (options.output or Path("results/compare", f"{options.task}-{options.framework}")).absolute()
     pool, jobs = _pool(options, plan, folder)
-    first = sum(map(len, plan.grids.values()))
+    first = sum(len(plan.search(optimizer, {}).grid) for optimizer in plan.grids)
     print(
         f"{plan.task.name}, {plan.framework}: {first} trials of the search, {len(plan.seeds) * len(plan.grids)} with"
         f" final seeds; {jobs} at a time, threads {plan.threads} each; records in {folder}",

@@ -12,10 +12,10 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from bench.compare.trials import Trial
+from bench.settings import RELATIVE_RATES
 from bench.tasks import Task
 from bench.tasks.execution import Execution
 
@@ -24,9 +24,6 @@ RATES = 5
 """Learning rates of a default grid."""
 MOST_RATES = 16
 """Rates of one optimizer after which its grid grows no further: 16 doublings span every sensible rate."""
-CENTRES = MappingProxyType({"lion": 1 / 8, "sgd": 64.0})
-"""Where the default grids lie relative to that of AdamW: Lion's step is the sign, about ten times as long as Adam's;
-the gradient of a language model is small, so SGD needs a rate tens of times as large."""
 USUAL_RATE = 4e-3
 """The middle of AdamW's default grid for a task without tuned rates. The grid grows where it is not the right one."""
 FINE_PERCENTS = tuple(range(5, 101, 5))
@@ -113,6 +110,8 @@ class Plan:
     def search(self, optimizer: str, results: Mapping[Trial, Mapping[str, Any]]) -> Search:
         """How far the search of an optimizer has come."""
         grid = list(self.grids[optimizer])
+        if len(grid) == 1 and not self.extend:
+            return Search((), 0, (), grid[0], "the rate was given, not searched")
         first = len(grid)
         while True:
             trials = {rate: self.search_trial(optimizer, rate) for rate in grid}
@@ -153,7 +152,7 @@ class Search:
     """The search of one optimizer.
 
     Attributes:
-        grid: All learning rates, ascending.
+        grid: All learning rates, ascending; none where the only one is given.
         first: How many of them the grid began with.
         missing: Trials that are still to be run before more can be said.
         best: The best rate; None as long as it is not known, or where there is none.
@@ -178,5 +177,5 @@ def default_grid(task: Task, optimizer: str) -> tuple[float, ...]:
     """`RATES` learning rates around the task's tuned one, or around where an optimizer's usually lies."""
     centre = task.learning_rates.get(optimizer)
     if centre is None:
-        centre = CENTRES.get(optimizer, 1.0) * task.learning_rates.get(BASELINE, USUAL_RATE)
+        centre = RELATIVE_RATES.get(optimizer, 1.0) * task.learning_rates.get(BASELINE, USUAL_RATE)
     return tuple(centre * 2.0**step for step in range(-(RATES // 2), RATES - RATES // 2))

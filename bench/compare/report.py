@@ -173,8 +173,7 @@ def table(content: Mapping[str, Any]) -> str:
                     _rate(of_one["search"]["bestLearningRate"]),
                     str(of_one["search"]["trials"]),
                     *(_mean(of_one["loss"][str(percent)], 4, seeds) for percent in percents),
-                    f"{of_one['diverged']['final']} of {len(of_one['final'])}"
-                    f" ({of_one['diverged']['search']} of {of_one['search']['trials']} in the search)",
+                    f"{of_one['diverged']['final']} of {len(of_one['final'])}" + _diverged_in_search(of_one),
                 ]
                 for name, of_one in content["optimizers"].items()
             ),
@@ -183,7 +182,8 @@ def table(content: Mapping[str, Any]) -> str:
     ]
     if content["baseline"]:
         lines += _baseline_table(content)
-    lines += ["Search, final validation loss by learning rate, one seed:", "", *_search_table(content), ""]
+    if any(of_one["search"]["grid"] for of_one in content["optimizers"].values()):
+        lines += ["Search, final validation loss by learning rate, one seed:", "", *_search_table(content), ""]
     for name, of_one in content["optimizers"].items():
         if of_one["search"]["remark"]:
             lines.append(f"- {name}: {of_one['search']['remark']}.")
@@ -192,6 +192,11 @@ def table(content: Mapping[str, Any]) -> str:
             lines.append(f"- The trials ran with {len(values)} different {what}; their records say which.")
     lines += [f"- failed: {name}" for name in content["failedTrials"]]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _diverged_in_search(found: Mapping[str, Any]) -> str:
+    tried = found["search"]["trials"]
+    return f" ({found['diverged']['search']} of {tried} in the search)" if tried else ""
 
 
 def _baseline_table(content: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine
+from bench.parameters import described
+from bench.settings import settings_of
 from bench.tasks import Task, parameter_shapes
 from bench.tasks.execution import Execution
 
@@ -71,6 +73,7 @@ class Trial:
 
     def settings(self) -> dict[str, Any]:
         """Everything that a result depends on beside code, versions and machine, ready for JSON."""
+        own = settings_of(self.optimizer, self.task)
         return {
             "task": self.task.name,
             "taskDigest": self.task_digest,
@@ -84,6 +87,7 @@ class Trial:
             "directions": self.directions,
             "threads": self.threads,
             "execution": asdict(self.execution),
+            **({"optimizerSettings": own} if own else {}),
         }
 
     @property
@@ -119,14 +123,18 @@ class Attempt:
     earlier: tuple[str, ...] = ()
     code: Mapping[str, Any] | None = None
 
-    def header(self, versions: Mapping[str, str], place: Mapping[str, Any]) -> dict[str, Any]:
+    def header(
+        self, versions: Mapping[str, str], place: Mapping[str, Any], source: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """The first line of the record.
 
         Args:
             versions: Of what is run.
             place: Where it runs, beside what the machine says of itself.
+            source: Where the optimizer comes from, see `bench.names.source_of`; None where that is not known.
         """
         task = asdict(self.trial.task)
+        shapes = parameter_shapes(self.trial.task.model)
         del task["learning_rates"]
         return {
             "kind": "header",
@@ -138,6 +146,7 @@ class Attempt:
             "attempt": len(self.earlier) + 1,
             "earlierAttempts": list(self.earlier),
             "versions": dict(versions),
+            "source": None if source is None else dict(source),
             "code": self.code,
             "machine": {
                 "name": platform.node(),
@@ -148,7 +157,8 @@ class Attempt:
                 **place,
             },
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "tensors": list(parameter_shapes(self.trial.task.model)),
+            "tensors": list(shapes),
+            "takes": described(self.trial.optimizer, shapes),
         }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.compare.trials import RUNNING, Attempt, footer_of, line_of, observed
-from bench.names import load_framework
+from bench.names import load_framework, source_of
 
 
 def perform(
@@ -37,7 +37,9 @@ def perform(
 
     trial = attempt.trial
     module = load_framework(trial.framework)
-    header = attempt.header({"alphaadam": alphaadam.__version__, **module.versions()}, place or {})
+    source = source_of(trial.optimizer, module.LIBRARIES)
+    versions = {source["library"]: source["version"], "alphaadam": alphaadam.__version__, **module.versions()}
+    header = attempt.header(versions, place or {}, source)
     write(line_of(header))
     record = train(
         trial.task,

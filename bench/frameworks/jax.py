@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,17 +12,20 @@ import numpy as np
 import numpy.typing as npt
 import optax
 
+from bench.frameworks.jax_curvature import estimator_of, with_estimates
 from bench.frameworks.jax_devices import Placement, exact_products, mean_over_parts
-from bench.frameworks.jax_gpt2 import mean_loss
+from bench.frameworks.jax_gpt2 import logits, mean_loss
 from bench.frameworks.jax_observation import Figures, Observer, figures
-from bench.frameworks.jax_optimizers import MASKED, OPTIMIZERS, decays
+from bench.frameworks.jax_optimizers import LIBRARIES, MASKED, OPTIMIZERS, decays, make_optimizer
 from bench.frameworks.jax_step import JaxStep
 from bench.names import check_name
-from bench.tasks import Hyperparameters
+from bench.parameters import named
+from bench.settings import estimates_every
+from bench.tasks import Hyperparameters, Task, parameter_shapes
 from bench.tasks.execution import Execution
 from bench.tasks.inputs import Inputs
 
-__all__ = ["MASKED", "OPTIMIZERS", "OptimizerStep", "Training", "versions"]
+__all__ = ["LIBRARIES", "MASKED", "OPTIMIZERS", "OptimizerStep", "Training", "versions"]
 
 PRODUCTS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -54,11 +58,17 @@ class Training:
         rates = jnp.asarray(inputs.learning_rates(learning_rate))
         self._placement = place = Placement(execution, task.batch_size)
         parts = execution.micro_batches
+        shapes = parameter_shapes(task.model)
+        names = {name: name for name in shapes}
+        every, estimate = estimator_of(optimizer, task)
+
+        def schedule(count: jax.Array) -> jax.Array:
+            return rates[count]
 
         def transformation(**diagnostics: bool) -> optax.GradientTransformation:
             return optax.chain(
                 optax.clip_by_global_norm(task.clip_norm),
-                OPTIMIZERS[optimizer](lambda count: rates[count], task.hyperparameters, decays, **diagnostics),
+                make_optimizer(optimizer, schedule, task.hyperparameters, decays, names, shapes, task, **diagnostics),
             )
 
         def loss_of_part(parameters: dict[str, jax.Array], tokens: jax.Array) -> jax.Array:
@@ -75,11 +85,19 @@ class Training:
 
             return mean_over_parts(of_part, parts, tokens)
 
+        def estimates(parameters: dict[str, jax.Array], tokens: jax.Array, count: jax.Array) -> Any:
+            def predicted(part: jax.Array, parameters: dict[str, jax.Array]) -> jax.Array:
+                with exact_products(execution.device, task.precision):
+                    return logits(task.model, place.whole(parameters), part[:, :-1], products)
+
+            return mean_over_parts(lambda part: estimate(partial(predicted, part), parameters, count), parts, tokens)
+
         plain = transformation()
 
         def step(parameters: dict[str, jax.Array], state: Any, tokens: jax.Array) -> tuple[Any, Any, jax.Array]:
             value, gradients = with_gradients(parameters, tokens)
-            updates, state = plain.update(gradients, state, parameters)
+            update = with_estimates(plain, every, partial(estimates, parameters, tokens)) if every else plain.update
+            updates, state = update(gradients, state, parameters)
             return optax.apply_updates(parameters, updates), state, value
 
         self._names = tuple(inputs.initial_parameters)  # JAX sorts them
@@ -150,6 +168,7 @@ class OptimizerStep(JaxStep):
         parameters: Initial values.
         learning_rate: Learning rate.
         hyperparameters: The optimizer's other settings.
+        task: The task whose model's parameters these are; None for tensors without names, whose matrices are hidden.
     """
 
     def __init__(
@@ -158,11 +177,16 @@ class OptimizerStep(JaxStep):
         parameters: Sequence[npt.NDArray[np.float32]],
         learning_rate: float,
         hyperparameters: Hyperparameters,
+        task: Task | None = None,
     ) -> None:
-        transformation = OPTIMIZERS[optimizer](learning_rate, hyperparameters, None)
+        shapes = named(parameters) if task is None else parameter_shapes(task.model)
+        transformation = make_optimizer(optimizer, learning_rate, hyperparameters, None, [*shapes], shapes, task)
+        every = estimates_every(optimizer, task)
 
         def step(parameters: list[jax.Array], state: Any, gradients: list[jax.Array]) -> tuple[Any, Any]:
-            updates, state = transformation.update(gradients, state, parameters)
+            # Gradients stand in for estimates of the curvature, where an optimizer wants them.
+            update = with_estimates(transformation, every, lambda count: gradients) if every else transformation.update
+            updates, state = update(gradients, state, parameters)
             return optax.apply_updates(parameters, updates), state
 
         values = [jnp.array(value) for value in parameters]

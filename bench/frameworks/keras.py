@@ -16,13 +16,15 @@ import keras
 from keras import ops
 
 from bench.frameworks.keras_gpt2 import GPT2, POLICIES, parameter_name
-from bench.frameworks.keras_optimizers import MASKED, OPTIMIZERS, Table
-from bench.names import check_name
-from bench.tasks import Hyperparameters
+from bench.frameworks.keras_optimizers import LIBRARIES, MASKED, OPTIMIZERS, Table, make_optimizer
+from bench.names import check_name, load_baseline
+from bench.parameters import named
+from bench.settings import CURVATURE, estimates_every, settings_of
+from bench.tasks import Hyperparameters, Task, parameter_shapes
 from bench.tasks.execution import Execution
 from bench.tasks.inputs import Inputs
 
-__all__ = ["MASKED", "OPTIMIZERS", "OptimizerStep", "Training", "versions"]
+__all__ = ["LIBRARIES", "MASKED", "OPTIMIZERS", "OptimizerStep", "Training", "versions"]
 
 
 def versions() -> dict[str, str]:
@@ -57,6 +59,11 @@ class Training:
         self._on_jax = keras.backend.backend() == "jax"
         if not self._on_jax and execution != Execution():
             raise RuntimeError(f"{execution} is possible on Keras' JAX backend alone; set KERAS_BACKEND=jax")
+        every, estimate = estimates_every(optimizer, task), None
+        if every:
+            if not self._on_jax:
+                raise RuntimeError(f"{optimizer} trains on Keras' JAX backend alone; set KERAS_BACKEND=jax")
+            estimate = load_baseline("keras", settings_of(optimizer, task)[CURVATURE]["estimator"])
         self._parts = execution.micro_batches
         self._device, self._precision = execution.device, task.precision
         if self._on_jax:
@@ -64,10 +71,14 @@ class Training:
 
             self._placement = Placement(execution, task.batch_size)
 
-        def make_optimizer(**diagnostics: bool) -> keras.optimizers.Optimizer:
-            made = OPTIMIZERS[optimizer](
+        def optimizer_of_task(**diagnostics: bool) -> keras.optimizers.Optimizer:
+            made = make_optimizer(
+                optimizer,
                 Table(inputs.learning_rates(learning_rate)),
                 task.hyperparameters,
+                {name: variable.path for name, variable in self._variables.items()},
+                parameter_shapes(task.model),
+                task,
                 global_clipnorm=task.clip_norm,
                 **diagnostics,
             )
@@ -75,21 +86,21 @@ class Training:
             return made
 
         with self._scope():
-            if self._parts == 1:
+            if self._parts == 1 and not every:
                 self.model = GPT2(task.model, task.precision)
             else:
-                self.model = GPT2InParts(self._parts, task.model, task.precision)
+                self.model = GPT2InParts(self._parts, every, estimate, task.model, task.precision)
             self.model(np.zeros((1, task.model.context), np.int32))  # a call creates the variables
             self._variables = {parameter_name(v): v for v in self.model.trainable_variables}
             for name, values in inputs.initial_parameters.items():
                 self._variables[name].assign(values)
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-            self.model.compile(make_optimizer(), loss)
+            self.model.compile(optimizer_of_task(), loss)
             if self._on_jax:
                 from bench.frameworks.jax_observation import Observer
 
                 self.model.optimizer.build(self.model.trainable_variables)
-                recording = (lambda: make_optimizer(record_diagnostics=True)) if optimizer in MASKED else None
+                recording = (lambda: optimizer_of_task(record_diagnostics=True)) if optimizer in MASKED else None
                 look = looking(self.model, tuple(self._variables), self._parts, recording)
                 sizes = {name: values.size for name, values in inputs.initial_parameters.items()}
                 self._observer = Observer(look, sizes)
@@ -175,6 +186,7 @@ class OptimizerStep:
         parameters: Initial values.
         learning_rate: Learning rate.
         hyperparameters: The optimizer's other settings.
+        task: The task whose model's parameters these are; None for tensors without names, whose matrices are hidden.
 
     Raises:
         RuntimeError: Keras runs on another backend.
@@ -186,6 +198,7 @@ class OptimizerStep:
         parameters: Sequence[npt.NDArray[np.float32]],
         learning_rate: float,
         hyperparameters: Hyperparameters,
+        task: Task | None = None,
     ) -> None:
         if keras.backend.backend() != "jax":
             raise RuntimeError(
@@ -196,11 +209,22 @@ class OptimizerStep:
 
         from bench.frameworks.jax_step import JaxStep
 
-        variables = [keras.Variable(values) for values in parameters]
-        made = OPTIMIZERS[optimizer](learning_rate, hyperparameters)
+        shapes = named(parameters) if task is None else parameter_shapes(task.model)
+        variables = [keras.Variable(values, name=name) for name, values in zip(shapes, parameters, strict=True)]
+        paths = dict(zip(shapes, shapes, strict=True))
+        made = make_optimizer(optimizer, learning_rate, hyperparameters, paths, shapes, task)
         made.build(variables)
 
+        every = estimates_every(optimizer, task)
+        at = [id(variable) for variable in made.variables].index(id(made.iterations))
+
         def step(parameters: list[Any], state: list[Any], gradients: Sequence[Any]) -> tuple[Any, Any]:
+            if every:  # gradients stand in for estimates of the curvature
+                state = jax.lax.cond(
+                    state[at] % every == 0,
+                    lambda: made.stateless_update_hessian(state, gradients),
+                    lambda: list(state),
+                )
             return made.stateless_apply(state, gradients, parameters)
 
         # It donates in the order of the results, as Keras' own training step: JAX gives each result the first donated

@@ -55,20 +55,40 @@ class GPT2InParts(GPT2):
 
     Args:
         parts: Number of parts.
+        every: From how many steps to the next the optimizer is given estimates of the curvature; 0 is never.
+        estimate: Makes them, as `alphaadam.keras.baselines.gauss_newton_bartlett` does.
         args: Those of `GPT2`.
     """
 
-    def __init__(self, parts: int, *args: Any) -> None:
+    def __init__(self, parts: int, every: int, estimate: Callable[..., list[Any]] | None, *args: Any) -> None:
         super().__init__(*args)
-        self.parts = parts
+        self.parts, self.every, self.estimate = parts, every, estimate
 
     def train_step(self, state: tuple[Any, ...], data: tuple[Any, ...]) -> tuple[dict[str, Any], tuple[Any, ...]]:
         trainable, fixed, optimizer_values, metrics = state
         inputs, targets, *_ = data
         tokens = jnp.concatenate([inputs, targets[:, -1:]], axis=1)
         loss, gradients = loss_and_gradients(self, self.parts, trainable, fixed, tokens)
+        if self.every:
+            optimizer_values = self._with_estimates(trainable, fixed, optimizer_values, inputs)
         trainable, optimizer_values = self.optimizer.stateless_apply(optimizer_values, gradients, trainable)
         return {"loss": loss}, (trainable, fixed, optimizer_values, metrics)
+
+    def _with_estimates(self, trainable: list[Any], fixed: list[Any], optimizer_values: list[Any], inputs: Any) -> Any:
+        """The optimizer's values, in each so-manieth step with new estimates of the curvature, of the batch's parts."""
+
+        estimate = self.estimate
+        assert estimate is not None  # as long as `every` is not 0
+
+        def of_part(part: jax.Array) -> list[Any]:
+            return estimate(lambda values: self.stateless_call(values, fixed, part)[0], trainable, count)
+
+        def estimated() -> list[Any]:
+            estimates = mean_over_parts(of_part, self.parts, inputs)
+            return self.optimizer.stateless_update_hessian(optimizer_values, estimates)
+
+        count = optimizer_values[[id(v) for v in self.optimizer.variables].index(id(self.optimizer.iterations))]
+        return jax.lax.cond(count % self.every == 0, estimated, lambda: list(optimizer_values))
 
 
 def loss_and_gradients(
@@ -101,14 +121,15 @@ def looking(
             return figures(gradients, {}, {})
         optimizer = recording()
         optimizer.build(model.trainable_variables)  # while this is traced, so that its variables take no memory
-        alphas_and_masks = optimizer.variables[len(optimizer_values) :]
-        before = [*optimizer_values, *(variable.value for variable in alphas_and_masks)]
-        _, after = optimizer.stateless_apply(before, gradients, trainable)
-        value_of = {id(variable): value for variable, value in zip(optimizer.variables, after, strict=True)}
         found = {
             name: optimizer.diagnostics(variable)
             for name, variable in zip(names, model.trainable_variables, strict=True)
         }
+        recorded = {id(variable) for alpha_and_mask in found.values() for variable in alpha_and_mask}
+        given = iter(optimizer_values)
+        before = [v.value if id(v) in recorded else next(given) for v in optimizer.variables]
+        _, after = optimizer.stateless_apply(before, gradients, trainable)
+        value_of = {id(variable): value for variable, value in zip(optimizer.variables, after, strict=True)}
         return figures(
             gradients,
             {name: value_of[id(alpha)] for name, (alpha, _) in found.items()},

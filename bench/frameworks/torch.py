@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.frameworks import torch_parallel
-from bench.frameworks.torch_optimizers import OPTIMIZERS, make_optimizer, masks, record_masks
+from bench.frameworks.torch_curvature import Curvature
+from bench.frameworks.torch_optimizers import LIBRARIES, OPTIMIZERS, make_optimizer, masks, record_masks
 from bench.frameworks.torch_step import OptimizerStep
 from bench.tasks import GPT2Config
 from bench.tasks.execution import Execution
 from bench.tasks.inputs import Inputs
 
-__all__ = ["GPT2", "OPTIMIZERS", "OptimizerStep", "Training", "versions"]
+__all__ = ["GPT2", "LIBRARIES", "OPTIMIZERS", "OptimizerStep", "Training", "versions"]
 
 DEFAULT_EXECUTION = Execution()
 
@@ -128,9 +129,13 @@ class NextTokenLoss(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Token ids (batch, context + 1) → the loss, in nats per token."""
+        return functional.cross_entropy(self.logits(windows).flatten(0, 1), windows[:, 1:].flatten())
+
+    def logits(self, windows: Tensor) -> Tensor:
+        """Token ids (batch, context + 1) → logits of all but the first (batch, context, vocabulary), in float32."""
         with torch.autocast(windows.device.type, torch.bfloat16, enabled=self.reduced):
             logits = self.model(windows[:, :-1])
-        return functional.cross_entropy(logits.float().flatten(0, 1), windows[:, 1:].flatten())
+        return logits.float()
 
 
 class Training:
@@ -172,12 +177,10 @@ class Training:
         self._loss = torch_parallel.share(loss, products, execution, reduced)
         self._clip_norm = task.clip_norm
         self._rates = iter(inputs.learning_rates(learning_rate).tolist())
-        parameters = list(self.model.parameters())
-        groups = [
-            {"params": [p for p in parameters if p.ndim >= 2]},
-            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        self._optimizer = make_optimizer(optimizer, groups, learning_rate, task.hyperparameters)
+        named = dict(self.model.named_parameters())
+        self._optimizer = make_optimizer(optimizer, named, learning_rate, task.hyperparameters, task)
+        shared = execution.parallel != "none"
+        self._curvature = Curvature(optimizer, self._optimizer, task, [*named.values()], loss.logits, shared)
         self._observation: dict[str, Any] | None = None
 
     def step(self, tokens: npt.NDArray[np.int32], observe: bool = False) -> float:
@@ -202,6 +205,7 @@ class Training:
         norm = nn.utils.clip_grad_norm_(parameters, self._clip_norm)
         before = [p.detach().clone() for p in parameters] if observe else []
         record_masks(self._optimizer, observe)
+        self._curvature.before_step(parts)
         self._optimizer.step()
         self._observation = self._observed(norm, before) if observe else None
         return torch_parallel.mean(loss).item()

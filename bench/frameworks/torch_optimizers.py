@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,12 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from alphaadam.torch import AlphaAdam
-from bench.tasks import Hyperparameters
+from alphaadam.torch import AlphaAdam, AlphaMask
+from bench.frameworks.torch_baselines import BASELINE_OPTIMIZERS
+from bench.names import load_library
+from bench.parameters import Partition, blocks, taken
+from bench.settings import HEAD_WIDTH, arguments_of, settings_of, weight_decay_of
+from bench.tasks import Hyperparameters, Task, get_task
 
 
 class DecoupledSGD(torch.optim.SGD):
@@ -38,22 +43,15 @@ class DecoupledSGD(torch.optim.SGD):
 
 def _lion(parameters: list, lr: float, betas: tuple[float, float], eps: float, weight_decay: float) -> Any:
     """Lion, whose decay is decoupled and whose betas mean something else than Adam's; it has no epsilon."""
-    try:
-        from lion_pytorch import Lion
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "the optimizer lion is that of lion-pytorch, which is not installed; run"
-            " `python -m pip install -c constraints.txt lion-pytorch`",
-            name="lion_pytorch",
-        ) from error
-    return Lion(parameters, lr=lr, betas=(0.9, 0.99), weight_decay=weight_decay)
+    library = load_library("lion_pytorch", "lion-pytorch", "lion")
+    return library.Lion(parameters, lr=lr, betas=(0.9, 0.99), weight_decay=weight_decay)
 
 
 def _sgd(parameters: list, lr: float, betas: tuple[float, float], eps: float, weight_decay: float) -> DecoupledSGD:
     return DecoupledSGD(parameters, lr=lr, momentum=0.9, weight_decay=weight_decay)
 
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+_PLAIN: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "alphaadam": AlphaAdam,  # as AdamW below in its fastest form, which its defaults choose
     "adamw": partial(torch.optim.AdamW, fused=True),  # the fastest of PyTorch's own forms
     "cautious-adamw": partial(AlphaAdam, masking="sync", alpha="count"),
@@ -65,27 +63,79 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 """Each takes parameters or groups, `lr`, `betas`, `eps` and decoupled `weight_decay`. Lion has betas of its own,
 (0.9, 0.99), and SGD the momentum 0.9; what they have no use for they leave."""
 
+OPTIMIZERS = (*_PLAIN, *BASELINE_OPTIMIZERS)
+"""What `make_optimizer` makes."""
+
+LIBRARIES = {
+    **dict.fromkeys(("adamw", "sgd", "muon"), "torch"),
+    "lion": "lion-pytorch",
+}
+"""The distributions of those that are not ours."""
+
 
 def make_optimizer(
-    name: str, parameters: list, learning_rate: float, hyperparameters: Hyperparameters
-) -> torch.optim.Optimizer:
-    """The optimizer of that name in `OPTIMIZERS` on parameters or groups."""
-    return OPTIMIZERS[name](
-        parameters,
-        lr=learning_rate,
-        betas=(hyperparameters.beta1, hyperparameters.beta2),
-        eps=hyperparameters.epsilon,
-        weight_decay=hyperparameters.weight_decay,
-    )
+    name: str,
+    parameters: list | Mapping[str, Tensor],
+    learning_rate: float,
+    hyperparameters: Hyperparameters,
+    task: Task | None = None,
+) -> Any:
+    """The optimizer of that name in `OPTIMIZERS`, which has what is used here of `torch.optim.Optimizer`.
+
+    Args:
+        name: Its name.
+        parameters: Parameters by name, from which groups are made; or parameters or groups as they should be.
+        learning_rate: Its learning rate.
+        hyperparameters: What all have in common.
+        task: What it is for; None is gpt2-nano.
+
+    Raises:
+        ModuleNotFoundError: It is a library's, which is not installed.
+        RuntimeError: It cannot be had here; the message says why.
+    """
+    groups = groups_of(name, parameters) if isinstance(parameters, Mapping) else parameters
+    weight_decay = weight_decay_of(name, hyperparameters)
+    if name in _PLAIN:
+        return _PLAIN[name](
+            groups,
+            lr=learning_rate,
+            betas=(hyperparameters.beta1, hyperparameters.beta2),
+            eps=hyperparameters.epsilon,
+            weight_decay=weight_decay,
+        )
+    task = replace(task or get_task("gpt2-nano"), hyperparameters=hyperparameters)
+    if name == "adam-mini" and isinstance(parameters, Mapping):
+        partitions = blocks({key: p.shape for key, p in parameters.items()}, settings_of(name, task)[HEAD_WIDTH])
+        groups = _with_blocks(groups, {parameters[key]: partition for key, partition in partitions.items()})
+    if groups and isinstance(groups[0], Tensor):
+        groups = [{"params": groups}]
+    return BASELINE_OPTIMIZERS[name](groups, learning_rate, weight_decay, arguments_of(name, task))
 
 
-def record_masks(optimizer: torch.optim.Optimizer, record: bool) -> None:
+def groups_of(optimizer: str, named: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+    """Parameter groups: those with and those without weight decay, of what an optimizer takes by its own rule; then,
+    marked by "adamw", those of what it leaves to AdamW."""
+    names = set(taken(optimizer, {name: p.shape for name, p in named.items()}))
+    groups: list[dict[str, Any]] = []
+    for marks, wanted in (({}, True), ({"adamw": True}, False)):
+        of_rule = [p for name, p in named.items() if (name in names) == wanted]
+        groups.append({"params": [p for p in of_rule if p.ndim >= 2], **marks})
+        groups.append({"params": [p for p in of_rule if p.ndim < 2], "weight_decay": 0.0, **marks})
+    return [group for group in groups if group["params"]]
+
+
+def _with_blocks(groups: list[dict[str, Any]], partitions: Mapping[Tensor, Partition]) -> list[dict[str, Any]]:
+    """A group for each parameter, with its blocks."""
+    return [{**group, "params": [p], "blocks": partitions[p]} for group in groups for p in group["params"]]
+
+
+def record_masks(optimizer: Any, record: bool) -> None:
     """Whether the next step keeps masks and alphas for `masks`, where the optimizer has any."""
-    if isinstance(optimizer, AlphaAdam):
+    if isinstance(optimizer, (AlphaAdam, AlphaMask)):
         optimizer.record_diagnostics = record
 
 
-def masks(optimizer: torch.optim.Optimizer, named: Mapping[str, Tensor]) -> dict[str, dict[str, float | None]]:
+def masks(optimizer: Any, named: Mapping[str, Tensor]) -> dict[str, dict[str, float | None]]:
     """What the last step's mask kept and its alpha, tensor by tensor.
 
     Of parameters that are sharded over processes it is that of the whole tensor, so every process must ask.
@@ -97,7 +147,7 @@ def masks(optimizer: torch.optim.Optimizer, named: Mapping[str, Tensor]) -> dict
     Returns:
         "maskFraction", the part of the coordinates that the mask keeps, and "alpha"; null where there is no mask.
     """
-    if not isinstance(optimizer, AlphaAdam):
+    if not isinstance(optimizer, (AlphaAdam, AlphaMask)):
         return {name: {"maskFraction": None, "alpha": None} for name in named}
     last = [optimizer.diagnostics[parameter] for parameter in named.values()]
     kept = torch.stack([diagnostics.mask.sum() for diagnostics in last])

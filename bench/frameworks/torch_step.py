@@ -15,7 +15,8 @@ from bench.device import device_of_environment
 from bench.frameworks.torch_memory import transient_bytes
 from bench.frameworks.torch_optimizers import make_optimizer
 from bench.paired import wall_seconds
-from bench.tasks import Hyperparameters
+from bench.settings import estimates_every
+from bench.tasks import Hyperparameters, Task, parameter_shapes
 
 
 class OptimizerStep:
@@ -26,6 +27,7 @@ class OptimizerStep:
         parameters: Initial values.
         learning_rate: Learning rate.
         hyperparameters: The optimizer's other settings.
+        task: The task whose model's parameters these are; None for tensors without names, whose matrices are hidden.
     """
 
     def __init__(
@@ -34,10 +36,14 @@ class OptimizerStep:
         parameters: Sequence[npt.NDArray[np.float32]],
         learning_rate: float,
         hyperparameters: Hyperparameters,
+        task: Task | None = None,
     ) -> None:
         self._device = torch.device(device_of_environment("torch"))
         self._parameters = [nn.Parameter(torch.tensor(values, device=self._device)) for values in parameters]
-        self._optimizer = make_optimizer(optimizer, self._parameters, learning_rate, hyperparameters)
+        names = () if task is None else parameter_shapes(task.model)
+        given = dict(zip(names, self._parameters, strict=True)) if names else self._parameters
+        self._optimizer = make_optimizer(optimizer, given, learning_rate, hyperparameters, task)
+        self._estimates_every, self._steps = estimates_every(optimizer, task), 0
 
     @staticmethod
     def gradients(values: Sequence[npt.NDArray[np.float32]]) -> list[Tensor]:
@@ -60,7 +66,10 @@ class OptimizerStep:
             parameter.grad = gradient
 
     def run(self) -> None:
-        """One step; returns when it is done."""
+        """One step; returns when it is done. Gradients stand in for estimates of the curvature, where it wants them."""
+        if self._estimates_every and self._steps % self._estimates_every == 0:
+            self._optimizer.update_hessian({parameter: parameter.grad for parameter in self._parameters})
+        self._steps += 1
         self._optimizer.step()
         if self._device.type == "cuda":
             torch.cuda.synchronize()
@@ -68,8 +77,9 @@ class OptimizerStep:
     def state_bytes(self) -> int:
         """Bytes that the optimizer keeps from step to step. PyTorch's optimizers make their state in the first."""
         self._begin()
-        tensors = [value for state in self._optimizer.state.values() for value in state.values()]
-        return sum(tensor.nbytes for tensor in tensors)
+        values = (value for state in self._optimizer.state.values() for value in state.values())
+        tensors = {id(value): value for value in values if isinstance(value, Tensor)}  # some are shared
+        return sum(tensor.nbytes for tensor in tensors.values())
 
     def transient_bytes(self) -> int:
         """The most that a step holds for its own time, by PyTorch's account of its allocations."""

@@ -22,7 +22,31 @@ GPT2_NANO = Task(
     seed=20250118,
     # The best of the comparison in bench/results/compare/gpt2-nano-torch.
     learning_rates=MappingProxyType(
-        {"alphaadam": 4e-3, "adamw": 4e-3, "cautious-adamw": 4e-3, "adamw-am": 4e-3, "adamw-sm": 4e-3, "lion": 1e-3}
+        {
+            "alphaadam": 0.004,
+            "adamw": 0.004,
+            "cautious-adamw": 0.004,
+            "adamw-am": 0.004,
+            "adamw-sm": 0.004,
+            "lion": 0.001,
+            "sgd": 0.128,
+            "exadam": 0.001,
+            "mgup": 0.002,
+            "adan": 0.016,
+            "root": 0.016,
+            "conda": 0.008,
+            "galore": 0.008,
+            "ldadam": 0.004,
+            "microadam": 0.004,
+            "adam-8bit": 0.004,
+            "adam-mini": 0.002,
+            "sophia": 0.001,
+            "one-bit-adam": 0.002,
+            "muon": 0.016,
+            "alphamask-sgd": 0.128,
+            "alphamask-lion": 0.0005,
+            "alphamask-adan": 0.016,
+        }
     ),
 )
 

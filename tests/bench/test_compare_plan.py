@@ -2,11 +2,13 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 
 from bench.compare.plan import MOST_RATES, RATES, default_grid
 from bench.names import COMPARED
+from bench.settings import RELATIVE_RATES
 from bench.tasks import get_task
 from tests.bench.comparing import TASK, carry_out, plan, valley
 
@@ -101,8 +103,6 @@ def test_an_unfair_plan_is_refused(settings, message):
 
 
 def test_grids_of_different_sizes_are_refused():
-    from dataclasses import replace
-
     grids = {"adamw": (1e-3, 2e-3), "lion": (1e-4,)}
     with pytest.raises(ValueError, match="every optimizer gets the same number of learning rates, not adamw 2, lion 1"):
         replace(plan(), grids=grids)
@@ -118,6 +118,20 @@ def test_default_grids_are_equally_long_and_centred_where_rates_are_known(optimi
         assert grid[RATES // 2] == task.learning_rates[optimizer]
 
 
-def test_lion_and_sgd_begin_elsewhere():
-    task = get_task("gpt2-nano")
-    assert default_grid(task, "lion")[RATES // 2] < task.learning_rate("adamw") < default_grid(task, "sgd")[0]
+def test_some_grids_begin_elsewhere():
+    task = replace(get_task("gpt2-nano"), learning_rates={"adamw": 4e-3})
+    for optimizer in COMPARED:
+        centre = default_grid(task, optimizer)[RATES // 2]
+        assert centre == 4e-3 * RELATIVE_RATES.get(optimizer, 1), optimizer
+    assert default_grid(task, "lion")[-1] < 4e-3 < default_grid(task, "sgd")[0]
+    assert set(RELATIVE_RATES) <= set(COMPARED)
+
+
+def test_a_rate_that_is_given_takes_no_search():
+    asked = replace(plan(("adamw", "lion"), seeds=(1, 2, 3), extend=False), grids={"adamw": (4e-3,), "lion": (1e-3,)})
+    trials = list(carry_out(asked, valley(1e-2)))
+    assert [(t.optimizer, t.learning_rate, t.seed) for t in trials] == [
+        (optimizer, rate, seed) for optimizer, rate in (("adamw", 4e-3), ("lion", 1e-3)) for seed in (1, 2, 3)
+    ]
+    assert asked.search("lion", {}).remark == "the rate was given, not searched"
+    assert asked.still_to_come({}) == 6

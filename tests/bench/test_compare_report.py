@@ -46,6 +46,17 @@ def test_target_and_differences_are_adamws():
     assert lion["search"]["bestLearningRate"] == 2e-3
 
 
+def test_of_a_rate_that_is_given_nothing_is_said_of_a_search():
+    asked = plan(("adamw", "lion"), rates=(2e-3,), seeds=SEEDS, extend=False)
+    content = json.loads(json.dumps(report(asked, carry_out(asked, loss_of(lambda seed: 0.1)))))
+    search = content["optimizers"]["lion"]["search"]
+    assert (search["bestLearningRate"], search["trials"], search["grid"]) == (2e-3, 0, [])
+    text = table(content)
+    assert "| 0 of 3 |" in text
+    assert "Search, final" not in text
+    assert "- lion: the rate was given, not searched." in text
+
+
 def test_differences_that_scatter_around_nothing_show_nothing():
     content = content_of(better=lambda seed: 0.01 * (seed - 2))
     assert content["optimizers"]["lion"]["differenceToBaseline"]["words"] == "no difference shown"

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import alphaadam
 from bench import training
 from bench.tasks import get_task
 
@@ -34,7 +35,7 @@ def losses(monkeypatch):
             assert self.observed
             return {"gradientNorm": float(self.steps)}
 
-    module = SimpleNamespace(Training=Training, versions=lambda: {"stand-in": "1"})
+    module = SimpleNamespace(Training=Training, LIBRARIES={"lion": "lion-pytorch"}, versions=lambda: {"stand-in": "1"})
     monkeypatch.setattr(training, "load_framework", lambda name: module)
     return losses
 
@@ -51,6 +52,15 @@ def test_the_record_holds_every_loss_and_the_validation_at_each_part_of_the_budg
     assert shown == [(step, 10, loss) for step, loss in enumerate(losses, 1)]
     assert (record["framework"], record["optimizer"], record["learningRate"]) == ("torch", "adamw", 1e-3)
     assert record["versions"].keys() == {"alphaadam", "stand-in", "python"}
+
+
+def test_the_record_says_which_optimizer_it_was(losses):
+    record = training.train(TASK, "torch", "galore", 1e-3)
+    assert (record["takes"]["rule"], record["takes"]["others"]) == ("hidden matrices", "adamw")
+    assert len(record["takes"]["tensors"]) == 4 * TASK.model.layers
+    assert record["optimizerSettings"]["rank"] == TASK.model.width // 4
+    assert record["source"] == {"library": "alphaadam", "version": alphaadam.__version__}
+    assert training.train(TASK, "torch", "lion", 1e-3)["source"]["library"] == "lion-pytorch"
 
 
 def test_without_a_rate_the_tuned_one_is_used(losses):
