@@ -17,8 +17,9 @@ from reports.sources.repository import add_arguments, as_arguments, from_argumen
 DESCRIPTION = """\
 Makes one self-contained HTML report of everything that was measured and tested.
 
-It reads every result file at or below the paths: asv's folders, comparisons, step times, the power experiment and
-conformance results. The page opens from disk without a network and can be sent or published as it is."""
+It reads every result file at or below the paths: asv's folders, comparisons, step times, the power experiment,
+conformance results and what two implementations of one optimizer made of the same inputs. The page opens from disk
+without a network and can be sent or published as it is."""
 
 FIRST = "Make some with tox run -e bench, python -m bench compare, python -m bench track or python -m suite run."
 
@@ -26,12 +27,13 @@ EXAMPLES = f"""\
   python -m reports                                 everything below results/, into results/report.html
   python -m reports bench/results --output r.html   the results that this repository keeps
   python -m reports diff --help                     two commits side by side, here or in CI
+  python -m reports field --help                    every optimizer in every framework as a Markdown table
   python -m reports serve --help                    the latest report while results arrive
 
-A folder of the name of a command is ./diff or ./serve.
+A folder of the name of a command is ./diff, ./field or ./serve.
 No results yet? {FIRST}"""
 
-COMMANDS = ("diff", "serve")
+COMMANDS = ("diff", "field", "serve")
 """Modules of this package with a `main` of their own."""
 
 

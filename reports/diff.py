@@ -1,7 +1,6 @@
 """`python -m reports diff A B`: what changed between two commits, for the terminal, CI and pull requests."""
 
 import argparse
-import html
 import math
 import re
 import shlex
@@ -11,6 +10,7 @@ from pathlib import Path
 from reports.charts.commits.comparison import DEVIATIONS, FIRST, MOVED, WORDS, Row, compare
 from reports.charts.commits.steps import ENOUGH, THRESHOLD
 from reports.charts.commits.words import named, percent, titled, with_unit
+from reports.markdown import escaped, printable
 from reports.names import framework_label, optimizer_label
 from reports.sources.asv_history import Commit, History
 from reports.sources.error import SourceError
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         repository = from_arguments(options)
         results = read(paths, repository)
         for unread in results.unread:
-            print(_printable(f"could not read {unread.path}: {unread.reason}"), file=sys.stderr)
+            print(printable(f"could not read {unread.path}: {unread.reason}"), file=sys.stderr)
         if not results.histories:
             raise SourceError(
                 f"{shlex.join(map(str, paths))}: no results of asv. Name their folder, such as bench/results/asv, "
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         found = _found(results.histories, a, b, options.machine, repository)
     except SourceError as error:
-        print("\n".join(map(_printable, f"error: {error}".split("\n"))), file=sys.stderr)
+        print("\n".join(map(printable, f"error: {error}".split("\n"))), file=sys.stderr)
         return FAILED
     threshold = options.threshold / 100
     parts = [(*place, compare(*place, threshold)) for place in found]
@@ -223,31 +223,21 @@ def _plain(history: History, a: Commit, b: Commit, rows: list[Row], options: arg
         lines.append("")
         for cells in table:
             lines.append("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
-    return [_printable(line) for line in lines]
+    return [printable(line) for line in lines]
 
 
 def _markdown(history: History, a: Commit, b: Commit, rows: list[Row], options: argparse.Namespace) -> list[str]:
     def commit(item: Commit) -> str:
         name = f"[`{item.name[:8]}`]({item.link})" if item.link else f"`{item.name[:8]}`"
-        return f"{name} ({_escaped(item.subject)})" if item.subject else name
+        return f"{name} ({escaped(item.subject)})" if item.subject else name
 
     lines = [
-        f"**{_escaped(_summary(rows))}** on {_escaped(history.name)}, from {commit(a)} to {commit(b)}",
+        f"**{escaped(_summary(rows))}** on {escaped(history.name)}, from {commit(a)} to {commit(b)}",
         "",
     ]
     table = [_cells(row) for row in _listed(rows, options.all)]
     if table:
         lines += [f"| {' | '.join(HEADS)} |", f"|{' --- |' * len(HEADS)}"]
-        lines += [f"| {' | '.join(map(_escaped, cells))} |" for cells in table]
+        lines += [f"| {' | '.join(map(escaped, cells))} |" for cells in table]
         lines.append("")
     return lines
-
-
-def _printable(text: str) -> str:
-    """A result file must not move the terminal's cursor or change its colours."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is: no HTML, no link, no mention, no end of the cell."""
-    return re.sub(r"([\\`*_\[\]|~#@!])", r"\\\1", html.escape(_printable(text), quote=False))

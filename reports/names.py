@@ -59,6 +59,31 @@ OPTIMIZERS = {
     "alphamask-muon": Look("AlphaMask on Muon", BLUE, (9, 2), "diamond"),
 }
 
+# What the suite's vectors call an optimizer.
+VECTORS = {
+    "adamw": "AdamW",
+    "alphaadam": "AlphaAdam",
+    "cautious-adamw": "CautiousAdamW",
+    "lion": "Lion",
+    "sgd": "SGD",
+    "adam-8bit": "Adam8bit",
+    "adam-mini": "AdamMini",
+    "microadam": "MicroAdam",
+    "one-bit-adam": "OneBitAdam",
+    "exadam": "EXAdam",
+    "adan": "Adan",
+    "galore": "GaLore",
+    "ldadam": "LDAdam",
+    "sophia": "Sophia",
+    "mgup": "MGUP",
+    "muon": "Muon",
+    "conda": "Conda",
+    "root": "ROOT",
+    "alphamask-sgd": "AlphaMaskSGD",
+    "alphamask-lion": "AlphaMaskLion",
+    "alphamask-adan": "AlphaMaskAdan",
+}
+
 # Markers that none of the above has, and dashes of six parts, of which none of the above has so many.
 _MARKERS_OF_OTHERS = ("triangle-left", "triangle-right", "wedge", "arrow")
 

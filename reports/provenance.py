@@ -71,6 +71,8 @@ def _origins(results: Results) -> list[Origin]:
     sources: list[Source] = [
         *results.comparisons,
         *results.speeds,
+        *results.costs,
+        *results.agreements,
         *results.gpus,
         *results.histories,
         *results.powers,

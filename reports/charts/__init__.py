@@ -36,6 +36,8 @@ from reports.charts.cost.scaling import Scaling
 from reports.charts.cost.step_ratio import StepRatio
 from reports.charts.cost.step_time import StepTime
 from reports.charts.cost.tracked import TRACKED
+from reports.charts.field.agreement import TwoImplementations
+from reports.charts.field.implementations import Field
 from reports.figures import Chapter
 
 CHAPTERS = (
@@ -60,6 +62,12 @@ CHAPTERS = (
             FrameworkAgreement(),
         ),
         convergence_answers,
+    ),
+    Chapter(
+        "field",
+        "The field",
+        "No costs of the optimizers that are compared were found. Measure them with `python -m bench costs`.",
+        (Field(), TwoImplementations()),
     ),
     Chapter(
         "cost",

@@ -122,8 +122,11 @@ def _again(comparison: Comparison) -> str:
 
 
 def first_grid(standing: Standing) -> list[float]:
-    """The rates that a search began with: it grows at one edge, until the best rate lies next to the last added."""
-    grid = sorted(rate.learning_rate for rate in standing.grid)
+    """The rates that a search began with: it grows at one edge, until the best rate lies next to the last added.
+
+    Where there was no search it is the rate that was given.
+    """
+    grid = sorted(rate.learning_rate for rate in standing.grid) or [rate for rate in [standing.rate] if rate]
     if not standing.added or standing.added >= len(grid):
         return grid
     grew_below = standing.rate in grid[:2]

@@ -12,8 +12,7 @@ from reports.sources.fields import number, read_object, words
 from reports.sources.grouped import Grouped
 from reports.sources.origin import Origin
 
-CONFORMANCE_SCHEMAS = ("alphaadam-conformance-1", "alphaadam-conformance-2")
-NEW_SCHEMA = CONFORMANCE_SCHEMAS[-1]
+CONFORMANCE_SCHEMAS = ("alphaadam-conformance-1", "alphaadam-conformance-2", "alphaadam-conformance-3")
 AGAIN = "Make it again with `python -m suite run`."
 
 Complain = Callable[[Path, str], None]
@@ -141,7 +140,7 @@ class Conformance:
             ("run", self.created),
             ("machine", ", ".join(f"{name} {value}" for name, value in self.machine.items())),
             ("specification", self.specification),
-            *((f"adapter {one.name}", _versions(one)) for one in self.adapters),
+            *((f"adapter {one.name}", versions_in_words(one)) for one in self.adapters),
             *((f"vectors {file.name}", f"{file.tests} tests, SHA-256 {file.sha256}") for file in self.files),
             *(("vectors that could not be used", reason) for reason in self.unusable),
         ]
@@ -152,7 +151,8 @@ class Conformance:
         )
 
 
-def _versions(adapter: Adapter) -> str:
+def versions_in_words(adapter: Adapter) -> str:
+    """What an adapter's versions are, and why it could not be started."""
     versions = ", ".join(f"{name} {version}" for name, version in adapter.versions.items())
     return ". ".join(filter(None, (versions, adapter.error)))
 
@@ -169,18 +169,18 @@ def load_conformance(path: Path, complain: Complain) -> Conformance:
             raise SourceError(f"It has no list of {key}. {AGAIN}")
     grouped = Grouped()
     results = outcomes_of(data["results"], grouped)
-    adapters = _adapters(data["adapters"], results, data["schema"] == NEW_SCHEMA, grouped)
-    suite = _object(data.get("suite"), "suite", grouped)
+    adapters = adapters_of(data["adapters"], results, data["schema"] != CONFORMANCE_SCHEMAS[0], grouped)
+    suite = object_of(data.get("suite"), "suite", grouped)
     selection = data.get("selection")
     selection = selection if isinstance(selection, dict) else {}  # files of the first version have none
     conformance = Conformance(
         path=path,
         created=words(data.get("created")),
         commit=words(data.get("commit")),
-        machine=_texts(data.get("machine"), "machine", grouped),
+        machine=texts_of(data.get("machine"), "machine", grouped),
         specification=words(suite.get("specVersion")),
-        files=_files(suite.get("files"), grouped),
-        unusable=_unusable(suite.get("unusable", []), grouped),
+        files=vector_files(suite.get("files"), grouped),
+        unusable=sentences(suite.get("unusable", []), grouped),
         only=words(selection.get("only"), "*"),
         flag=words(selection.get("flag")),
         fail_fast=selection.get("failFast") is True,
@@ -192,7 +192,7 @@ def load_conformance(path: Path, complain: Complain) -> Conformance:
     return conformance
 
 
-def _adapters(entries: list, results: tuple[Result, ...], says: bool, grouped: Grouped) -> tuple[Adapter, ...]:
+def adapters_of(entries: list, results: tuple[Result, ...], says: bool, grouped: Grouped) -> tuple[Adapter, ...]:
     """Those that the file lists, and those that it only has results of."""
     offered: dict[str, set[str]] = {}
     for result in results:
@@ -209,7 +209,7 @@ def _adapters(entries: list, results: tuple[Result, ...], says: bool, grouped: G
             known: frozenset[str] | None = frozenset(map(words, filter(_is_text, optimizers)))
         else:  # files of the first version do not say; one that ended early might have been asked for more
             known = None if error else frozenset(offered.get(name, ()))
-        versions = _texts(entry.get("versions"), f"versions of {name}", grouped)
+        versions = texts_of(entry.get("versions"), f"versions of {name}", grouped)
         adapters[name] = Adapter(name, versions, known, error)
     for name in sorted(set(offered) - set(adapters)):
         grouped.add(f"adapter {name} has results and is not listed: its versions are unknown", "adapters")
@@ -217,7 +217,8 @@ def _adapters(entries: list, results: tuple[Result, ...], says: bool, grouped: G
     return tuple(adapters.values())
 
 
-def _files(entries: object, grouped: Grouped) -> tuple[VectorFile, ...]:
+def vector_files(entries: object, grouped: Grouped) -> tuple[VectorFile, ...]:
+    """The vector files that a file lists."""
     files = []
     for place, entry in enumerate(entries if isinstance(entries, list) else [None]):
         name = words(entry.get("name")) if isinstance(entry, dict) else ""
@@ -229,24 +230,26 @@ def _files(entries: object, grouped: Grouped) -> tuple[VectorFile, ...]:
     return tuple(files)
 
 
-def _unusable(reasons: object, grouped: Grouped) -> tuple[str, ...]:
+def sentences(reasons: object, grouped: Grouped) -> tuple[str, ...]:
+    """What is wrong with vector files that could not be used."""
     if isinstance(reasons, list) and all(map(_is_text, reasons)):
         return tuple(map(words, reasons))
     grouped.add("it is no list of sentences", "suite.unusable")
     return ()
 
 
-def _object(value: object, what: str, grouped: Grouped) -> dict:
+def object_of(value: object, what: str, grouped: Grouped) -> dict:
+    """An object; an empty one where there is none."""
     if isinstance(value, dict):
         return value
     grouped.add("it is missing, or no object", what)
     return {}
 
 
-def _texts(value: object, what: str, grouped: Grouped) -> dict[str, str]:
+def texts_of(value: object, what: str, grouped: Grouped) -> dict[str, str]:
     """An object of names and texts; what is no text is left out."""
     texts = {}
-    for name, text in _object(value, what, grouped).items():
+    for name, text in object_of(value, what, grouped).items():
         if _is_text(text):
             texts[words(name)] = words(text)
         else:

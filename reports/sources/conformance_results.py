@@ -46,6 +46,8 @@ class Result:
         outcome: one of `OUTCOMES`.
         message: the first difference, the traceback or the reason, in words.
         largest_ulp: largest distance by quantity; NaN and infinity are possible.
+        largest_relative: largest distance of a parameter, relative to how far its tensor was to move; None where the
+            file does not say it.
         not_reported: quantities that the adapter cannot observe.
         first: where it first goes wrong; None where nothing differs, and where only the message says it.
         reason: of an expected deviation or of a skip; "" for other outcomes.
@@ -57,6 +59,7 @@ class Result:
     outcome: str
     message: str
     largest_ulp: dict[str, float]
+    largest_relative: float | None
     not_reported: tuple[str, ...]
     first: First | None
     reason: str
@@ -108,6 +111,7 @@ def _result(record: object, grouped: Grouped, where: str) -> Result | None:
         outcome=outcome,
         message=message,
         largest_ulp=_distances(record.get("largestUlp"), grouped, where),
+        largest_relative=_relative(record.get("largestRelative"), grouped, where),
         not_reported=_not_reported(record.get("notReported", []), grouped, where),
         first=_first(record.get("firstDifference"), grouped, where),
         reason=reason,
@@ -125,13 +129,22 @@ def _reason(outcome: str, deviation: object, message: str) -> tuple[str, str]:
     return "", ""
 
 
+def _relative(value: object, grouped: Grouped, where: str) -> float | None:
+    if value is None:
+        return None
+    found = distance(value)
+    if found is None:
+        grouped.add("its largest relative distance is left out, it is no distance", where)
+    return found
+
+
 def _distances(value: object, grouped: Grouped, where: str) -> dict[str, float]:
     if not isinstance(value, dict):
         grouped.add("its largest distances are missing", where)
         return {}
     distances = {}
-    for name, distance in value.items():
-        ulp = _distance(distance)
+    for name, found in value.items():
+        ulp = distance(found)
         if name not in QUANTITIES or ulp is None:
             grouped.add("one of its largest distances is left out, it is no distance of a known quantity", where)
         else:
@@ -139,7 +152,8 @@ def _distances(value: object, grouped: Grouped, where: str) -> dict[str, float]:
     return distances
 
 
-def _distance(value: object) -> float | None:
+def distance(value: object) -> float | None:
+    """A number that is not negative, infinite or NaN too, or None for anything else."""
     if isinstance(value, str):
         return NON_FINITE.get(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -169,8 +183,8 @@ def _first(value: object, grouped: Grouped, where: str) -> First | None:
         element=_text(value.get("element")),
         expected=_text(value.get("expected")),
         actual=_text(value.get("actual")),
-        ulp=_distance(value.get("ulp")),
-        tolerance=_distance(value.get("tolerance")),
+        ulp=distance(value.get("ulp")),
+        tolerance=distance(value.get("tolerance")),
     )
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from reports.results import Results, Unread
+from reports.sources.agreement import AGREEMENT_SCHEMA, load_agreement
 from reports.sources.asv_history import load_asv
 from reports.sources.comparisons import load_comparison
 from reports.sources.conformance import CONFORMANCE_SCHEMAS, load_conformance
+from reports.sources.costs import COSTS_SCHEMA, load_costs
 from reports.sources.error import SourceError
 from reports.sources.fields import read_json, schema_words, words
 from reports.sources.find import find, is_asvs
@@ -22,8 +24,10 @@ Reader = Callable[[Path, Complain], object]
 
 READERS: dict[str, tuple[str, Reader]] = {
     **dict.fromkeys(CONFORMANCE_SCHEMAS, ("conformance", load_conformance)),
+    AGREEMENT_SCHEMA: ("agreements", load_agreement),
     POWER_SCHEMA: ("powers", load_power),
     SPEED_SCHEMA: ("speeds", load_speed),
+    COSTS_SCHEMA: ("costs", load_costs),
     GPU_SCHEMA: ("gpus", load_gpu),
 }
 """By schema: the kind in `Results`, and what reads it."""

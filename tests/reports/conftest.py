@@ -162,6 +162,7 @@ def conformance_data() -> dict:
             "outcome": "pass",
             "message": "",
             "largestUlp": {"params": 0.5 * number, "m": 0.25} if dtype else {},
+            "largestRelative": 0.0,
             "notReported": [],
             "firstDifference": None,
             "deviation": None,
@@ -173,7 +174,7 @@ def conformance_data() -> dict:
     versions = {"alphaadam": "0.1.0", "some-library": "9.8.7"}
     sizes = {"mask.json": 6, "names.json": 3}
     return {
-        "schema": "alphaadam-conformance-2",
+        "schema": "alphaadam-conformance-3",
         "created": "2026-05-01T10:00:00+00:00",
         "commit": COMMIT,
         "suite": {

@@ -139,6 +139,44 @@ def conformance(folder: Path, data: dict) -> list[Path]:
     return [_write(folder / "conformance.json", data)]
 
 
+def agreement(folder: Path) -> list[Path]:
+    """Two implementations beside one another, with every outcome."""
+    case = {"file": "adan.json", "id": "default/run", "type": "Trajectory", "dtype": "float32", "outcome": "equal"}
+    case |= {"message": "", "firstApart": None, "largestUlp": 0.0, "largestRelative": 0.0, "deviations": []}
+    none = {"largestUlp": None, "largestRelative": None}
+    apart = {**case, "outcome": "apart", "firstApart": 2, "largestUlp": 4.0, "largestRelative": 2e-7}
+    deviation = {"adapter": "some-library", "reason": "Counts from 1.", "link": "https://x"}
+    cases = [
+        case,
+        apart,
+        {**apart, "largestUlp": 1e6, "largestRelative": 0.25, "deviations": [deviation]},
+        {**case, **none, "outcome": "skipped", "message": "some-library: not installed"},
+        {**case, **none, "outcome": "error", "message": "some-library: Traceback"},
+    ]
+    versions = {
+        "torch-baselines": {"alphaadam": "0.1.0", "torch": "2.13.0"},
+        "some-library": {"some-library": "9.8", "torch": "2.13.0"},
+        "optax-adamw": {"optax": "0.2.8", "jax": "0.10"},
+        "optax-as-adamw": {"alphaadam": "0.1.0", "optax": "0.2.8", "jax": "0.10"},
+    }
+    adapters = [{"name": name, "versions": of, "optimizers": ["Adan", "AdamW"]} for name, of in versions.items()]
+    adapters.append({"name": "gone", "versions": {}, "optimizers": [], "error": "No module named 'gone'"})
+    adamw = {"optimizer": "AdamW", "framework": "optax", "adapters": ["optax-adamw", "optax-as-adamw"]}
+    adan = {"optimizer": "Adan", "framework": "torch", "adapters": ["torch-baselines", "some-library"]}
+    file = {"name": "adan.json", "sha256": "ab" * 32, "optimizer": "Adan", "numberOfTests": 22}
+    content = {
+        "schema": "alphaadam-agreement-1",
+        "created": "2026-05-01T10:00:00+00:00",
+        "commit": "ab" * 20,
+        "suite": {"specVersion": "0.4.0", "files": [file], "unusable": ["mask.json: not JSON"]},
+        "selection": {"only": "*", "flag": None},
+        "machine": {"python": "3.11.7"},
+        "adapters": adapters,
+        "pairs": [{**adan, "cases": cases}, {**adamw, "cases": [{**case, **none, "outcome": "skipped"}]}],
+    }
+    return [_write(folder / "agreement.json", content)]
+
+
 def speed(folder: Path) -> list[Path]:
     """Step times of this repository, two of them."""
     data = json.loads((RESULTS / "optax-speed-cpu.json").read_text("utf-8"))
@@ -171,6 +209,38 @@ def records(folder: Path) -> list[Path]:
     made = ComparisonFolder(folder / "nano", steps=20)
     paths = [made.write(optimizer, 0.002, seed) for optimizer in ("adamw", "alphaadam") for seed in (7, 8, 9)]
     return [paths[-1]]
+
+
+def costs(folder: Path) -> list[Path]:
+    """What optimizers of a framework cost: one measured, one not."""
+    measured = {
+        "date": "2026-05-01",
+        "takes": {"rule": "every tensor", "tensors": ["wte.weight"], "others": None},
+        "settings": {"beta1": 0.9},
+        "source": {"library": "alphaadam", "version": "0.1.0"},
+        "stateBytes": 6552576,
+        "stateBytesPerParameter": 8.0,
+        "seconds": 0.004,
+        "baselineSeconds": 0.002,
+        "ratio": {"lower": 1.9, "median": 2.0, "upper": 2.25},
+        "rounds": 400,
+        "amortisedOver": 1,
+        "environment": 0,
+    }
+    content = {
+        "schema": "alphaadam-costs-1",
+        "framework": "torch",
+        "task": "gpt2-nano",
+        "parameters": 819072,
+        "baseline": "adamw",
+        "environments": [{"device": "Fast One", "threads": 2, "versions": {"torch": "2.13.0"}}],
+        "optimizers": {
+            "adamw": {**measured, "source": {"library": "torch", "version": "2.13.0"}},
+            "exadam": measured,
+            "adan": {"date": "2026-05-01", "reason": "not installed"},
+        },
+    }
+    return [_write(folder / "costs-torch.json", content)]
 
 
 def gpu(folder: Path) -> list[Path]:

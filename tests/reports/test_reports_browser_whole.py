@@ -38,4 +38,6 @@ def test_it_fits_a_phone_in_the_dark(open_report, report):
 
 
 def test_it_stays_small_enough_to_send(report):
-    assert report.stat().st_size < 2_500_000
+    # 3.8 MB with 8,858 answers of conformance and 23 optimizers: 1 MB is code, and mail takes 10. The rest
+    # of the room is for two more frameworks' trials.
+    assert report.stat().st_size < 5_000_000

@@ -334,13 +334,15 @@ def test_the_origin_says_how_to_run_it_again():
     origin = load_comparison(REAL, quiet).origin()
     again, table = origin.command.splitlines()
     assert again.startswith("python -m bench compare --task gpt2-nano --framework torch --steps 360 --optimizers ")
-    assert "--lrs lion=0.000125,0.00025,0.0005,0.001,0.002 " in again
+    assert "--lrs lion=0.00025,0.0005,0.001,0.002,0.004 " in again
     assert " --seeds 5 --every 20 --threads 1" in again
     assert table == f"python -m bench compare --table {REAL.as_posix()}"
     facts = dict(origin.facts)
     assert facts["task digest"].startswith("e72194d6")
     code = json.loads((REAL / "comparison.json").read_text(encoding="utf-8"))["code"]
-    assert facts["commit"] == "; ".join(one["commit"] for one in code)
+    assert set(facts["commit"].split("; ")) == {
+        one["commit"] + (" with changes that were not committed" if one["dirty"] else "") for one in code
+    }
     assert facts["final seeds"] == "20250119, 20250120, 20250121, 20250122, 20250123"
     assert facts["machine"] == "vm, Linux x86_64, AMD EPYC, 2 cores, device cpu"
 

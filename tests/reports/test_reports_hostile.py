@@ -12,7 +12,7 @@ from reports.page import render
 from reports.sources.read import read
 from tests.reports import hostile
 
-KINDS = ("conformance", "speed", "power", "summary", "records", "gpu", "asv")
+KINDS = ("conformance", "agreement", "speed", "power", "costs", "summary", "records", "gpu", "asv")
 
 
 @pytest.fixture
