@@ -18,6 +18,9 @@ ROOMS = {"torch": {"torch"}, "_jax": {"jax"}, "optax": {"optax", "jax"}, "keras"
 ALSO = {
     "optax": {"alphaadam._jax"},
     "keras/_inputs.py": {"tensorflow"},
+    "keras/baselines/_estimators_jax.py": {"jax", "alphaadam._jax"},
+    "keras/baselines/_estimators_tensorflow.py": {"tensorflow"},
+    "keras/baselines/_estimators_torch.py": {"torch", "alphaadam.torch"},
     "keras/_jax.py": {"jax", "alphaadam._jax"},
     "keras/_tensorflow.py": {"tensorflow"},
     "keras/_torch.py": {"torch", "alphaadam.torch"},
@@ -32,7 +35,12 @@ BRIDGES = {
     "suite/adapters/torch.py": {"torch"},
     "suite/adapters/optax.py": {"optax", "jax"},
     "suite/adapters/keras.py": {"keras", "jax", "tensorflow"},
+    "suite/adapters/torch_baselines.py": {"torch"},
+    "suite/adapters/optax_baselines.py": {"optax", "jax"},
+    "suite/adapters/keras_baselines.py": {"keras"},
     "bench/frameworks/torch.py": {"torch"},
+    "bench/frameworks/torch_baselines.py": {"torch"},
+    "bench/frameworks/torch_curvature.py": {"torch"},
     "bench/frameworks/torch_directions.py": {"torch"},
     "bench/frameworks/torch_memory.py": {"torch"},
     "bench/frameworks/torch_optimizers.py": {"torch"},
@@ -40,6 +48,8 @@ BRIDGES = {
     "bench/frameworks/torch_speed.py": {"torch"},
     "bench/frameworks/torch_step.py": {"torch"},
     "bench/frameworks/jax.py": {"optax", "jax"},
+    "bench/frameworks/jax_baselines.py": {"optax", "jax"},
+    "bench/frameworks/jax_curvature.py": {"optax", "jax"},
     "bench/frameworks/jax_devices.py": {"jax"},
     "bench/frameworks/jax_gpt2.py": {"optax", "jax"},
     "bench/frameworks/jax_observation.py": {"jax"},
@@ -47,6 +57,7 @@ BRIDGES = {
     "bench/frameworks/jax_speed.py": {"optax", "jax"},
     "bench/frameworks/jax_step.py": {"jax"},
     "bench/frameworks/keras.py": {"keras", "jax"},
+    "bench/frameworks/keras_baselines.py": {"keras"},
     "bench/frameworks/keras_jax.py": {"keras", "jax"},
     "bench/frameworks/keras_gpt2.py": {"keras"},
     "bench/frameworks/keras_on_jax.py": {"keras", "jax"},
@@ -122,9 +133,17 @@ def test_every_room_is_covered():
 def test_frameworks_are_imported_only_by_the_modules_named_for_them(folder):
     for path in files(folder):
         foreign = {name for name in imports(path) if name.split(".")[0] in FRAMEWORKS or name.startswith("alphaadam.")}
-        allowed = {*BRIDGES.get(relative(path), set()), *({"alphaadam"} if relative(path) in BRIDGES else ())}
+        bridge = BRIDGES.get(relative(path), _library_bridge(path))
+        allowed = {*(bridge or ()), *({"alphaadam"} if bridge else ())}
         unwanted = {name for name in foreign if name.split(".")[0] not in allowed} - {"alphaadam.__version__"}
         assert not unwanted, f"{relative(path)} imports {unwanted}"
+
+
+def _library_bridge(path):
+    """Adapters of other libraries say by the beginning of their names which framework they may import."""
+    if path.parent.name != "libraries" or path.name == "__init__.py":
+        return None
+    return {"optax", "jax"} if path.name.startswith("optax_") else {path.name.split("_")[0]}
 
 
 def test_the_suite_meets_the_package_only_in_its_adapters():
