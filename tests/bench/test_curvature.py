@@ -9,7 +9,7 @@ import torch
 from bench.frameworks import torch_curvature
 from bench.frameworks.torch import Training
 from bench.frameworks.torch_curvature import Curvature
-from bench.settings import estimates_every
+from bench.settings import estimates_every, settings_of
 from bench.tasks import Hyperparameters, get_task
 from bench.tasks.execution import Execution
 from tests.bench.tiny import tiny_inputs
@@ -65,8 +65,9 @@ def test_an_optimizers_step_alone_takes_gradients_in_their_place():
     for _ in range(11):
         step.run()
     (kept,) = step._optimizer.state.values()
-    # Two estimates with the decay rate 0.99.
-    torch.testing.assert_close(kept["hessian"], torch.full((2, 2), 2 * (1 - 0.99**2)))
+    forgets = settings_of("sophia", TASK)["beta2"]
+    # Two estimates, the first and the eleventh of twelve steps.
+    torch.testing.assert_close(kept["hessian"], torch.full((2, 2), 2 * (1 - forgets**2)))
 
 
 def test_parts_of_a_batch_are_estimated_one_by_one():

@@ -44,7 +44,7 @@ finally:
 
 
 def test_trials_run_on_both_nodes_and_their_records_come_home(tmp_path):
-    asked = plan(("adamw", "sgd"), (8e-3,), (1,), extend=False)
+    asked = plan(("adamw", "sgd"), (8e-3,), extend=False)
     asked = replace(asked, grids={"adamw": (8e-3,), "sgd": (0.5,)})
     ran = subprocess.run(
         [sys.executable, "-c", SWEEP],
