@@ -95,7 +95,7 @@ def test_a_record_holds_every_step_and_what_was_observed(finished):
 
 
 def test_the_same_seed_gives_the_same_initial_loss(finished):
-    asked, results, folder = finished
+    _, results, folder = finished
     first = {TASK.seed: set(), 1: set()}
     for trial in results:
         first[trial.seed].add(read_record(trial.record_path(folder))["steps"][0]["loss"])
