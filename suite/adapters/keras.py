@@ -137,25 +137,47 @@ class Compiled(AlphaAdam):
 
     def construct(self, hyperparameters: dict[str, Any]) -> None:
         super().construct(hyperparameters)
-        self._built: dict[Any, Any] = {}
+        self._steps: dict[Any, tuple[CompiledStep, Any]] = {}
 
     def _build(self, params: list[np.ndarray]) -> None:
         key = (self._dtype, *(array.shape for array in params))
-        if key not in self._built:
+        if key not in self._steps:
             super()._build(params)
-            self._built[key] = (self._variables, self._optimizer, self._moments, {})
-        self._variables, self._optimizer, self._moments, self._steps = self._built[key]
-        self._optimizer.iterations.assign(0)
+            self._steps[key] = (CompiledStep(self._optimizer, self._variables), self._moments)
+        self._compiled, self._moments = self._steps[key]
+        self._compiled.forget()
+        self._optimizer, self._variables = self._compiled.optimizer, self._compiled.variables
         for variable, array in zip(self._variables, params, strict=True):
             variable.assign(tensor_of(array, self._dtype))
-        for variable in (*self._moments[0], *self._moments[1]):
-            variable.assign(np.zeros(variable.shape))
 
     def _apply(self, gradients: list[Any], variables: list[keras.Variable]) -> None:
+        self._compiled(gradients, variables)
+
+
+class CompiledStep:
+    """The step of a built optimizer as XLA compiles it, once for each choice of variables that take part.
+
+    Args:
+        optimizer: The optimizer, without history.
+        variables: What it was built for.
+    """
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> None:
+        self.optimizer, self.variables = optimizer, variables
+        self._fresh = [array_of(variable) for variable in optimizer.variables]
+        self._compiled: dict[tuple[str, ...], Callable[[list[Any]], None]] = {}
+
+    def __call__(self, gradients: list[Any], variables: list[keras.Variable]) -> None:
+        """Take a step, as ``optimizer.apply`` does."""
         taking_part = tuple(variable.path for variable in variables)
-        if taking_part not in self._steps:
-            self._steps[taking_part] = _compiled(self._optimizer, variables)
-        self._steps[taking_part](gradients)
+        if taking_part not in self._compiled:
+            self._compiled[taking_part] = _compiled(self.optimizer, variables)
+        self._compiled[taking_part](gradients)
+
+    def forget(self) -> None:
+        """Give the optimizer the state that it was built with."""
+        for variable, value in zip(self.optimizer.variables, self._fresh, strict=True):
+            variable.assign(value)
 
 
 def _compiled(optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]) -> Callable[[list[Any]], None]:

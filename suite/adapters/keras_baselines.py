@@ -8,7 +8,7 @@ import numpy as np
 
 from alphaadam.keras import AlphaMask, baselines
 from suite.adapters import Observation, UnsupportedError
-from suite.adapters.keras import array_of, backend_versions, set_floatx, tensor_of
+from suite.adapters.keras import CompiledStep, array_of, backend_versions, set_floatx, tensor_of
 
 #: Names of the vectors -> names of Keras.
 _NAMES = {
@@ -29,10 +29,17 @@ def arguments(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Baseline:
-    """What they have in common: a class of the optimizer's name, and variables that are read back."""
+    """What they have in common: a class of the optimizer's name, and variables that are read back.
+
+    On JAX steps are compiled, as Keras' trainer compiles them, once for all tests with the same hyperparameters and
+    shapes: outside of a compiled step XLA compiles each branch and loop of a rule anew whenever it is met.
+    """
 
     optimizer: ClassVar[str]
     skips: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self) -> None:
+        self._steps: dict[Any, CompiledStep] = {}
 
     def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
         return getattr(baselines, self.optimizer)(**arguments)
@@ -47,12 +54,22 @@ class Baseline:
     def load(self, dtype: str, params: list[np.ndarray], m: None, v: None, step: int) -> None:
         set_floatx(dtype)
         self._dtype = dtype
+        key = (repr(self._arguments), dtype, *(array.shape for array in params))
+        self._compiled = self._steps.get(key)
+        if self._compiled is not None:
+            self._compiled.forget()
+            self._optimizer, self._variables = self._compiled.optimizer, self._compiled.variables
+            for variable, array in zip(self._variables, params, strict=True):
+                variable.assign(tensor_of(array, dtype))
+            return
         self._variables = [
             keras.Variable(tensor_of(array, dtype), dtype=dtype, name=f"tensor_{index}")
             for index, array in enumerate(params)
         ]
         self._optimizer = self._make(dict(self._arguments))
         self._optimizer.build(self._variables)
+        if keras.backend.backend() == "jax":
+            self._compiled = self._steps[key] = CompiledStep(self._optimizer, self._variables)
 
     def add(self, params: list[np.ndarray]) -> None:
         raise UnsupportedError("a Keras optimizer is built for all variables at once")
@@ -64,7 +81,8 @@ class Baseline:
             for gradient, variable in zip(gradients, self._variables, strict=True)
             if gradient is not None
         ]
-        self._optimizer.apply(*map(list, zip(*present, strict=True)))
+        apply = self._compiled or self._optimizer.apply
+        apply(*map(list, zip(*present, strict=True)))
         return Observation([array_of(variable) for variable in self._variables])
 
 
