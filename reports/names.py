@@ -84,6 +84,9 @@ VECTORS = {
     "alphamask-adan": "AlphaMaskAdan",
 }
 
+SETTINGS = {"adamw-sm": "sync-mask", "adamw-am": "async-mask"}
+"""Of AlphaAdam's settings that have no vectors of their own: what the ids of its tests with this setting begin with."""
+
 # Markers that none of the above has, and dashes of six parts, of which none of the above has so many.
 _MARKERS_OF_OTHERS = ("triangle-left", "triangle-right", "wedge", "arrow")
 

@@ -60,6 +60,7 @@ class Costs:
         baseline: whose step is 1.
         optimizers: by name, in the order of the file.
         environments: machines and versions, in words.
+        libraries: what had a version there.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class Costs:
     baseline: str
     optimizers: Mapping[str, Cost]
     environments: tuple[str, ...]
+    libraries: frozenset[str]
 
     def origin(self) -> Origin:
         """Machines, versions, and the command."""
@@ -100,7 +102,8 @@ def load_costs(path: Path, complain: Complain) -> Costs:
             complain(path, f"optimizers: {words(name)[:60]!r} is left out, it has neither all figures nor a reason.")
         else:
             optimizers[words(name)] = cost
-    environments = data.get("environments")
+    listed = data.get("environments")
+    environments = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     return Costs(
         path,
         framework,
@@ -108,9 +111,10 @@ def load_costs(path: Path, complain: Complain) -> Costs:
         amount(data.get("parameters")),
         words(data.get("baseline"), "adamw"),
         optimizers,
-        tuple(_in_words(item) for item in environments if isinstance(item, dict))
-        if isinstance(environments, list)
-        else (),
+        tuple(map(_in_words, environments)),
+        frozenset(
+            words(name) for item in environments if isinstance(item.get("versions"), dict) for name in item["versions"]
+        ),
     )
 
 

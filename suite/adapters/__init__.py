@@ -178,6 +178,8 @@ ADAPTERS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "optax-adamw": (("suite.adapters.optax:AdamW",), None),
     "keras-adamw": (("suite.adapters.keras:AdamW",), "jax"),
     "torch-cautious": (("suite.adapters.torch:CautiousAdamW",), None),
+    "optax-cautious": (("suite.adapters.optax:CautiousAdamW",), None),
+    "keras-cautious": (("suite.adapters.keras:CautiousAdamW",), "jax"),
     "torch-as-adamw": (("suite.adapters.torch:AsAdamW",), None),
     "optax-as-adamw": (("suite.adapters.optax:AsAdamW",), None),
     "keras-as-adamw": (("suite.adapters.keras:AsAdamW",), "jax"),
@@ -211,7 +213,15 @@ GROUPS = {
     },
     "libraries": [*LIBRARIES],
     "stock": ["torch-adamw", "optax-adamw", "keras-adamw"],
-    "settings": ["torch-cautious", "torch-as-adamw", "optax-as-adamw", "keras-as-adamw"],
+    "cautious": ["torch-cautious", "optax-cautious", "keras-cautious"],
+    "settings": [
+        "torch-cautious",
+        "optax-cautious",
+        "keras-cautious",
+        "torch-as-adamw",
+        "optax-as-adamw",
+        "keras-as-adamw",
+    ],
 }
 
 

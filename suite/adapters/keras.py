@@ -108,15 +108,23 @@ class AlphaAdam(_Keras):
         )
 
 
-class AsAdamW(AlphaAdam):
-    """AdamW as a setting of alphaadam.keras.AlphaAdam."""
+class CautiousAdamW(AlphaAdam):
+    """Cautious AdamW as a setting of alphaadam.keras.AlphaAdam."""
 
-    optimizer = "AdamW"
+    optimizer = "CautiousAdamW"
+    setting: ClassVar[Mapping[str, Any]] = {"masking": "sync", "alpha": "count"}
 
     def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
         if arguments.pop("eps_placement") != "after-bias-correction":
             raise UnsupportedError("AlphaAdam adds eps after bias correction")
-        return super()._make({**arguments, "masking": "none", "alpha": 1.0})
+        return super()._make({**arguments, **self.setting})
+
+
+class AsAdamW(CautiousAdamW):
+    """AdamW as a setting of alphaadam.keras.AlphaAdam."""
+
+    optimizer = "AdamW"
+    setting: ClassVar[Mapping[str, Any]] = {"masking": "none", "alpha": 1.0}
 
 
 class _ByUpdateStep(alphaadam.keras.AlphaAdam):

@@ -116,15 +116,23 @@ class AlphaAdam(_Ours):
         return alphaadam.optax.alphaadam(lr, **hyperparameters, record_diagnostics=True)
 
 
-class AsAdamW(AlphaAdam):
-    """AdamW as a setting of alphaadam.optax.alphaadam."""
+class CautiousAdamW(AlphaAdam):
+    """Cautious AdamW as a setting of alphaadam.optax.alphaadam."""
 
-    optimizer = "AdamW"
+    optimizer = "CautiousAdamW"
+    setting: ClassVar[Mapping[str, Any]] = {"masking": "sync", "alpha": "count"}
 
     def _make(self, lr: Any, hyperparameters: dict[str, Any]) -> optax.GradientTransformation:
         if hyperparameters.pop("eps_placement") != "after-bias-correction":
             raise UnsupportedError("alphaadam adds eps after bias correction")
-        return super()._make(lr, {**hyperparameters, "masking": "none", "alpha": 1.0})
+        return super()._make(lr, {**hyperparameters, **self.setting})
+
+
+class AsAdamW(CautiousAdamW):
+    """AdamW as a setting of alphaadam.optax.alphaadam."""
+
+    optimizer = "AdamW"
+    setting: ClassVar[Mapping[str, Any]] = {"masking": "none", "alpha": 1.0}
 
 
 class Eager(AlphaAdam):

@@ -92,6 +92,49 @@ def test_another_library_in_the_same_framework_has_no_cost_but_its_deviation(fol
     assert row["step time, × AdamW"].missing == "only its vectors were run"
 
 
+def test_a_setting_of_alphaadam_has_the_tests_with_this_setting(folder, conformance_data):
+    versions = {"alphaadam": "0.1.0", "torch": "2.13.0"}
+    conformance_data["adapters"] = [{"name": "torch", "versions": versions, "optimizers": ["AlphaAdam"]}]
+    conformance_data["results"] = [
+        result("torch", place, optimizer="AlphaAdam", id=name)
+        for place, name in enumerate(
+            ["sync-mask/decay", "sync-mask/run", "sync-maskless", "async-mask/run", "adamw/run"]
+        )
+    ]
+    (folder / "conformance.json").write_text(json.dumps(conformance_data))
+    costs = json.loads((folder / "costs-torch.json").read_text())
+    costs["optimizers"]["adamw-sm"] = costs["optimizers"]["exadam"]
+    (folder / "costs-torch.json").write_text(json.dumps(costs))
+    row = rows(folder)["AdamW+SM", "PyTorch", "alphaadam 0.1.0 (torch)"]
+    assert row["vectors passed"].text == "2 of 2"
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_costs_are_of_the_backend_that_they_were_measured_on(folder, conformance_data, backend):
+    versions = {"alphaadam": "0.1.0", "keras": "3.15.1"}
+    names = [f"keras-{one}-baselines" for one in ("jax", "torch")]
+    conformance_data["adapters"] = [
+        {"name": name, "versions": {**versions, name.split("-")[1]: "1"}, "optimizers": ["EXAdam"]} for name in names
+    ]
+    conformance_data["results"] = [result(name, 1) for name in names]
+    (folder / "conformance.json").write_text(json.dumps(conformance_data))
+    costs = json.loads((folder / "costs-torch.json").read_text())
+    costs["framework"] = "keras"
+    costs["environments"] = [{"versions": {**versions, backend: "1"}}]
+    (folder / "costs-keras.json").write_text(json.dumps(costs))
+    table = rows(folder)
+    [measured, other] = [
+        row["step time, × AdamW"]
+        for (optimizer, framework, _), row in table.items()
+        if (optimizer, framework) == ("EXAdam", "Keras")
+    ]
+    assert measured.text == "2.00 (1.90 to 2.25)"
+    assert other.missing == "only its vectors were run"
+    assert ("EXAdam", "Keras", f"alphaadam 0.1.0 (keras-{backend}-baselines)") == next(
+        head for head in table if head[:2] == ("EXAdam", "Keras")
+    )
+
+
 def test_what_is_missing_says_why(folder):
     table = rows(folder)
     assert (

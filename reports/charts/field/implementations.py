@@ -6,7 +6,7 @@ from typing import NamedTuple
 from reports.anchors import slug
 from reports.charts.conformance.outcomes import largest, ulp_words
 from reports.figures import Chart, Figure
-from reports.names import FRAMEWORKS, OPTIMIZERS, VECTORS, framework_label, in_order, optimizer_label
+from reports.names import FRAMEWORKS, OPTIMIZERS, SETTINGS, VECTORS, framework_label, in_order, optimizer_label
 from reports.results import Results
 from reports.sources.comparisons import Comparison
 from reports.sources.conformance import Adapter, Conformance
@@ -29,6 +29,7 @@ HOSTS = {"keras": "keras", "optax": "jax", "jax": "jax", "torch": "torch"}
 """What an adapter runs on, by the first of these that it names a version of."""
 
 
+BACKENDS = frozenset({"jax", "tensorflow", "torch"})
 OURS = "alphaadam"
 
 
@@ -68,7 +69,8 @@ def _figure(task: str, results: Results) -> Figure:
         f"field-{slug(task)}",
         f"Every optimizer in every framework: {task}",
         "One row for each implementation that was checked or measured. “Vectors passed” are tests of the optimizer's "
-        "own vectors that were neither skipped nor of invalid hyperparameters; where a library differs from the "
+        "own vectors that were neither skipped nor of invalid hyperparameters, for AdamW+SM and AdamW+AM those of "
+        "AlphaAdam with this setting; where a library differs from the "
         "published rule on purpose or by mistake, the tests that show it “deviate”. The relative distance is that of "
         "a parameter from where the vectors say, by how far it was to go, over all tests in float32. State and step "
         "time are of the task's tensors, the time as a multiple of the same framework's AdamW (quartiles in brackets). "
@@ -86,9 +88,9 @@ def _rows(
     conformance: tuple[Conformance, ...],
 ) -> Iterator[tuple[tuple[str, ...], list[Cell]]]:
     for framework in frameworks:
-        cost = costs[framework].optimizers.get(name) if framework in costs else None
         standing = _standing(name, framework, comparisons)
-        found = _implementations(name, framework, cost, conformance)
+        cost = costs[framework].optimizers.get(name) if framework in costs else None
+        found = _implementations(name, framework, costs.get(framework), conformance)
         for implementation in found or [Implementation("none", True, ())]:
             head = (optimizer_label(name), framework_label(framework), implementation.source)
             measured = implementation.measured
@@ -96,10 +98,13 @@ def _rows(
 
 
 def _implementations(
-    name: str, framework: str, cost: Cost | None, conformance: tuple[Conformance, ...]
+    name: str, framework: str, costs: Costs | None, conformance: tuple[Conformance, ...]
 ) -> list[Implementation]:
     """Those that vectors were run against, that which was measured first."""
-    vectors = VECTORS.get(name)
+    cost = costs.optimizers.get(name) if costs else None
+    backends = BACKENDS.intersection(costs.libraries) if costs else frozenset()
+    setting = SETTINGS.get(name)
+    vectors = VECTORS["alphaadam"] if setting else VECTORS.get(name)
     found: list[Implementation] = []
     seen = set()
     for one in conformance:
@@ -110,8 +115,14 @@ def _implementations(
             if HOSTS.get(host) != framework or adapter.name in seen:
                 continue
             seen.add(adapter.name)
-            own = tuple(r for r in one.results if r.adapter == adapter.name and r.case.optimizer == vectors)
-            measured = library == (cost.library if cost and not cost.missing else OURS)
+            own = tuple(
+                result
+                for result in one.results
+                if (result.adapter, result.case.optimizer) == (adapter.name, vectors)
+                and (not setting or result.case.id.startswith(f"{setting}/"))
+            )
+            elsewhere = backends and not backends.intersection(adapter.versions)  # Keras is measured on one backend
+            measured = not elsewhere and library == (cost.library if cost and not cost.missing else OURS)
             found.append(Implementation(f"{library} {version} ({adapter.name})", measured, own))
     if not any(one.measured for one in found):
         if cost and not cost.missing:
