@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from statistics import fmean, stdev
 
 import pytest
 
@@ -10,6 +11,7 @@ from bench.changes import power
 from bench.changes.power import KINDS, OURS
 from bench.compare.report import table
 from bench.compare.trials import read_record
+from bench.names import COMPARED
 from bench.records import read_json
 from bench.tasks.inputs import Inputs
 
@@ -95,3 +97,24 @@ def test_the_comparison_of_five_optimizers_has_as_many_rates_and_seeds():
     assert len(content["optimizers"]) >= 5
     assert min(len(of_one["search"]["grid"]) for of_one in content["optimizers"].values()) >= 5
     assert len(content["finalSeeds"]) >= 5
+
+
+@pytest.mark.parametrize(("framework", "name"), [("jax", "JAX"), ("keras", "Keras")])
+def test_every_optimizer_ends_where_it_does_in_pytorch(framework, name):
+    there = read_json(RESULTS / f"compare/gpt2-nano-{framework}/comparison.json")
+    torch = read_json(COMPARISONS["gpt2-nano"] / "comparison.json")
+    assert there["framework"] == framework
+    assert there["taskDigest"] == torch["taskDigest"]
+    assert len(there["finalSeeds"]) >= 3
+    assert set(there["finalSeeds"]) <= set(torch["finalSeeds"])
+    assert set(there["optimizers"]) == set(torch["optimizers"]) == set(COMPARED)
+    largest = 0.0
+    for optimizer, of_one in there["optimizers"].items():
+        assert of_one["search"]["bestLearningRate"] == torch["optimizers"][optimizer]["search"]["bestLearningRate"]
+        losses = {seed["seed"]: seed["loss"]["100"] for seed in of_one["final"]}
+        assert set(losses) == set(there["finalSeeds"])
+        ours = [seed["loss"]["100"] for seed in torch["optimizers"][optimizer]["final"] if seed["seed"] in losses]
+        assert abs(fmean(losses.values()) - fmean(ours)) < stdev(ours), optimizer
+        largest = max(largest, abs(fmean(losses.values()) - fmean(ours)))
+    page = (ROOT / "docs/comparing.md").read_text(encoding="utf-8")
+    assert re.search(rf"{largest:.4f} in {name} ", page)
