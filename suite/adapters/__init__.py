@@ -137,6 +137,8 @@ def _baselines(room: str) -> tuple[str, ...]:
     return tuple(f"suite.adapters.{room}_baselines:{optimizer}" for optimizer in OURS[room])
 
 
+_KERAS = tuple(f"suite.adapters.keras:{optimizer}" for optimizer in ("AlphaAdam", "AlphaMaskSGD", "AlphaMaskLion"))
+
 #: Name on the command line -> classes, one for each optimizer that it offers, and the Keras backend it needs.
 ADAPTERS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "torch": (
@@ -162,8 +164,9 @@ ADAPTERS: dict[str, tuple[tuple[str, ...], str | None]] = {
         None,
     ),
     "optax-eager": (("suite.adapters.optax:Eager",), None),
-    "keras-torch": (("suite.adapters.keras:AlphaAdam",), "torch"),
-    "keras-jax": (("suite.adapters.keras:AlphaAdam",), "jax"),
+    "keras-torch": (_KERAS, "torch"),
+    "keras-jax": (_KERAS, "jax"),
+    # Without AlphaMask: Keras' own SGD and Lion step in float32 there, whatever the dtype of a variable.
     "keras-tensorflow": (("suite.adapters.keras:AlphaAdam",), "tensorflow"),
     "keras-torch-ops": (("suite.adapters.keras:UpdateStep",), "torch"),
     "keras-jax-compiled": (("suite.adapters.keras:Compiled",), "jax"),

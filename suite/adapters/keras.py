@@ -1,5 +1,6 @@
 """Adapters for Keras 3 on the backend that KERAS_BACKEND names: alphaadam.keras, and Keras' own AdamW."""
 
+import dataclasses
 import importlib.metadata
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -10,6 +11,23 @@ import numpy as np
 import alphaadam
 import alphaadam.keras
 from suite.adapters import Observation, UnsupportedError
+
+#: Names of the vectors -> names of Keras.
+_NAMES = {
+    "lr": "learning_rate",
+    "beta1": "beta_1",
+    "beta2": "beta_2",
+    "beta3": "beta_3",
+    "eps": "epsilon",
+    "adamw_beta1": "adamw_beta_1",
+    "adamw_beta2": "adamw_beta_2",
+    "adamw_eps": "adamw_epsilon",
+}
+
+
+def arguments(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters by their names in Keras."""
+    return {_NAMES.get(name, name): value for name, value in hyperparameters.items()}
 
 
 class _Keras:
@@ -28,10 +46,7 @@ class _Keras:
         return backend_versions()
 
     def construct(self, hyperparameters: dict[str, Any]) -> None:
-        given = dict(hyperparameters)
-        given["learning_rate"] = given.pop("lr")
-        given["beta_1"], given["beta_2"] = given.pop("beta1"), given.pop("beta2")
-        given["epsilon"] = given.pop("eps")
+        given = arguments(hyperparameters)
         if given.pop("maximize"):
             raise UnsupportedError("Keras optimizers do not maximize")
         self._make(dict(given))
@@ -50,9 +65,9 @@ class _Keras:
         set_floatx(dtype)
         self._dtype = dtype
         self._build(params)
-        if m is not None and v is not None:
+        if m is not None:
             self._optimizer.iterations.assign(step)
-            for variables, arrays in zip(self._moments, (m, v), strict=True):
+            for variables, arrays in zip(self._moments, (m, v or []), strict=True):
                 for variable, array in zip(variables, arrays, strict=True):
                     variable.assign(tensor_of(array, dtype))
 
@@ -88,13 +103,8 @@ class _Keras:
         self._optimizer.apply(gradients, variables)
 
 
-class AlphaAdam(_Keras):
-    """alphaadam.keras.AlphaAdam; on PyTorch its kernels."""
-
-    optimizer = "AlphaAdam"
-
-    def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
-        return alphaadam.keras.AlphaAdam(**arguments, record_diagnostics=True)
+class _Ours(_Keras):
+    """What alphaadam.keras has beyond them: it shows what it decided."""
 
     def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
         seen = super().step(gradients, lr)
@@ -106,6 +116,15 @@ class AlphaAdam(_Keras):
         return Observation(
             seen.params, seen.m, seen.v, mask, [item and float(array_of(item.alpha)) for item in diagnostics]
         )
+
+
+class AlphaAdam(_Ours):
+    """alphaadam.keras.AlphaAdam; on PyTorch its kernels."""
+
+    optimizer = "AlphaAdam"
+
+    def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
+        return alphaadam.keras.AlphaAdam(**arguments, record_diagnostics=True)
 
 
 class CautiousAdamW(AlphaAdam):
@@ -209,6 +228,38 @@ def _compiled(optimizer: keras.optimizers.Optimizer, variables: list[keras.Varia
             variable.assign(value)
 
     return step
+
+
+class AlphaMaskLion(_Ours):
+    """alphaadam.keras.AlphaMask around keras.optimizers.Lion."""
+
+    optimizer = "AlphaMaskLion"
+    inner: ClassVar[type[keras.optimizers.Optimizer]] = keras.optimizers.Lion
+
+    def _make(self, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
+        mask = {name: arguments.pop(name) for name in ("masking", "alpha", "alpha_max")}
+        return alphaadam.keras.AlphaMask(self.inner(**arguments), **mask, record_diagnostics=True)
+
+
+class AlphaMaskSGD(AlphaMaskLion):
+    """alphaadam.keras.AlphaMask around keras.optimizers.SGD, whose velocity is minus the rate times the momentum."""
+
+    optimizer = "AlphaMaskSGD"
+    inner = keras.optimizers.SGD
+
+    def load(
+        self,
+        dtype: str,
+        params: list[np.ndarray],
+        m: list[np.ndarray] | None,
+        v: list[np.ndarray] | None,
+        step: int,
+    ) -> None:
+        velocity = m and [(-self._arguments["learning_rate"] * array).astype(array.dtype) for array in m]
+        super().load(dtype, params, velocity, v, step)
+
+    def step(self, gradients: list[np.ndarray | None], lr: float) -> Observation:
+        return dataclasses.replace(super().step(gradients, lr), m=None)
 
 
 class AdamW(_Keras):

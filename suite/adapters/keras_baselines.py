@@ -8,24 +8,7 @@ import numpy as np
 
 from alphaadam.keras import AlphaMask, baselines
 from suite.adapters import Observation, UnsupportedError
-from suite.adapters.keras import CompiledStep, array_of, backend_versions, set_floatx, tensor_of
-
-#: Names of the vectors -> names of Keras.
-_NAMES = {
-    "lr": "learning_rate",
-    "beta1": "beta_1",
-    "beta2": "beta_2",
-    "beta3": "beta_3",
-    "eps": "epsilon",
-    "adamw_beta1": "adamw_beta_1",
-    "adamw_beta2": "adamw_beta_2",
-    "adamw_eps": "adamw_epsilon",
-}
-
-
-def arguments(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters by their names in Keras."""
-    return {_NAMES.get(name, name): value for name, value in hyperparameters.items()}
+from suite.adapters.keras import CompiledStep, arguments, array_of, backend_versions, set_floatx, tensor_of
 
 
 class Baseline:

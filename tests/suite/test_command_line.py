@@ -59,6 +59,16 @@ def test_an_adapter_runs_the_files_of_every_optimizer_that_it_offers(run, folder
     assert [file["optimizer"] for file in document["suite"]["files"] if file["name"] == "adamw.json"] == ["AdamW"]
 
 
+def test_the_largest_errors_are_not_those_of_known_deviations(run, folder):
+    (folder / "adamw.json").write_text((VECTORS / "adamw.json").read_text())
+    status, printed, document = run("--adapter", "optax-adamw", "--only", "*/large-eps")
+    assert status == 0
+    deviating = [r for r in document["results"] if r["outcome"] == "expected-deviation"]
+    assert max(float(r["largestUlp"]["params"]) for r in deviating) > 1000
+    [largest] = [line.split()[-1] for line in printed.splitlines() if line.startswith("largest error in params")]
+    assert float(largest) < 100
+
+
 def test_tests_are_chosen_by_id_and_by_flag(run):
     _, _, document = run("--adapter", EXAMPLE, "--only", "alphaadam/*", "--flag", "Subnormal")
     assert document["selection"] == {"only": "alphaadam/*", "flag": "Subnormal", "failFast": False}
