@@ -92,6 +92,15 @@ def test_another_library_in_the_same_framework_has_no_cost_but_its_deviation(fol
     assert row["step time, × AdamW"].missing == "only its vectors were run"
 
 
+def test_what_moved_where_nothing_should_is_infinitely_far(folder, conformance_data):
+    conformance_data["results"][4].update(largestUlp={"params": "Infinity"}, largestRelative="Infinity")
+    (folder / "conformance.json").write_text(json.dumps(conformance_data))
+    row = rows(folder)["EXAdam", "PyTorch", "some-library 9.8 (some-library)"]
+    assert row["largest relative distance"].text == "∞"
+    assert row["largest distance, ulp"].value == 3.5  # of what passes
+    assert "∞" in render(read([folder]), "python -m reports")
+
+
 def test_a_setting_of_alphaadam_has_the_tests_with_this_setting(folder, conformance_data):
     versions = {"alphaadam": "0.1.0", "torch": "2.13.0"}
     conformance_data["adapters"] = [{"name": "torch", "versions": versions, "optimizers": ["AlphaAdam"]}]

@@ -1,5 +1,6 @@
 """The implementations of each optimizer in each framework: source, vectors, cost and loss, side by side."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -28,8 +29,9 @@ COLUMNS = [
 HOSTS = {"keras": "keras", "optax": "jax", "jax": "jax", "torch": "torch"}
 """What an adapter runs on, by the first of these that it names a version of."""
 
-
 BACKENDS = frozenset({"jax", "tensorflow", "torch"})
+"""Names of libraries; Keras runs on one of them, and its costs are of that one alone."""
+
 OURS = "alphaadam"
 
 
@@ -72,7 +74,8 @@ def _figure(task: str, results: Results) -> Figure:
         "own vectors that were neither skipped nor of invalid hyperparameters, for AdamW+SM and AdamW+AM those of "
         "AlphaAdam with this setting; where a library differs from the "
         "published rule on purpose or by mistake, the tests that show it “deviate”. The relative distance is that of "
-        "a parameter from where the vectors say, by how far it was to go, over all tests in float32. State and step "
+        "a parameter from where the vectors say, by how far it was to go, over all tests in float32; ∞ where it should "
+        "not have gone at all. State and step "
         "time are of the task's tensors, the time as a multiple of the same framework's AdamW (quartiles in brackets). "
         f"The loss is the mean over final seeds, in {unit}, with its 95 % interval and their number. An empty cell "
         "says why it is empty.",
@@ -88,8 +91,8 @@ def _rows(
     conformance: tuple[Conformance, ...],
 ) -> Iterator[tuple[tuple[str, ...], list[Cell]]]:
     for framework in frameworks:
-        standing = _standing(name, framework, comparisons)
         cost = costs[framework].optimizers.get(name) if framework in costs else None
+        standing = _standing(name, framework, comparisons)
         found = _implementations(name, framework, costs.get(framework), conformance)
         for implementation in found or [Implementation("none", True, ())]:
             head = (optimizer_label(name), framework_label(framework), implementation.source)
@@ -154,8 +157,12 @@ def _checked(implementation: Implementation) -> list[Cell]:
         Cell(f"{passed} of {len(asked)}", float(passed)),
         Cell(str(deviating), float(deviating)),
         Cell("", None, "none passed") if ulp is None else Cell(ulp_words(ulp), ulp),
-        number(max(relative, default=0.0), "" if relative else "not in the file", lambda value: f"{value:.1e}"),
+        number(max(relative, default=0.0), "" if relative else "not in the file", _relative_words),
     ]
+
+
+def _relative_words(value: float) -> str:
+    return "∞" if math.isinf(value) else f"{value:.1e}"
 
 
 def _measured(cost: Cost | None, standing: Standing | None, measured: bool) -> list[Cell]:
