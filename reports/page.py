@@ -16,6 +16,7 @@ from reports.charts import CHAPTERS
 from reports.charts.conformance.matrix import SYMBOLS, WORDS
 from reports.figures import CONFIG, Figure
 from reports.names import framework_label
+from reports.packed import packed
 from reports.provenance import provenance
 from reports.results import Results
 
@@ -37,14 +38,14 @@ def render(results: Results, command: str, live: str = "") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}  # a tenth of the page
     environment.filters.update(framework_label=framework_label)
     script = _script()
     chapters = [
         (chapter, chapter.context(results), [figure for chart in chapter.charts for figure in chart.draw(results)])
         for chapter in CHAPTERS
     ]
-    _check_anchors([figure for _, _, figures in chapters for figure in figures])
+    figures = [figure for _, _, of_one in chapters for figure in of_one]
+    _check_anchors(figures)
     return environment.get_template("report.html").render(
         chapters=chapters,
         answers=[(chapter, found) for chapter in CHAPTERS if (found := chapter.answers(results))],
@@ -55,6 +56,7 @@ def render(results: Results, command: str, live: str = "") -> str:
         command=command,
         live=live,
         chart_config=CONFIG,
+        packed=packed(_for_scripts(figures)),
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -67,6 +69,22 @@ def _check_anchors(figures: list[Figure]) -> None:
     repeated = sorted(anchor for anchor, count in Counter(anchors).items() if count > 1)
     if repeated:
         raise ValueError(f"anchors are not unique: {', '.join(repeated)}")
+
+
+def _for_scripts(figures: list[Figure]) -> dict:
+    """The specification of each chart by the name of its place, and the rows of all data by their anchor."""
+    return {
+        "charts": {
+            f"{figure.anchor}--{number}": panel.spec
+            for figure in figures
+            for number, panel in enumerate(figure.panels, start=1)
+        },
+        "data": {
+            data.anchor: {"caption": data.caption, "fields": data.fields, "rows": data.rows}
+            for figure in figures
+            for data in figure.data
+        },
+    }
 
 
 @functools.cache

@@ -62,7 +62,8 @@ class Visit:
     def drawn(self) -> Page:
         """The page once all its charts are drawn, those out of sight too."""
         # Not `wait_for_function`, which evaluates a string: the page's policy forbids it.
-        self.page.wait_for_selector('html[data-charts="drawn"]', state="attached")
+        # The largest report takes seconds on a free machine, and ten times as long beside other work.
+        self.page.wait_for_selector('html[data-charts="drawn"]', state="attached", timeout=120_000)
         return self.page
 
 

@@ -23,10 +23,10 @@ class Given(Chart):
         return self.figures
 
 
-def curve(color: str = "#0072b2") -> alt.Chart:
+def curve(color: str = "#0072b2", data: str = "rows") -> alt.Chart:
     """A line over `ROWS`, which the page holds under the name "rows"."""
     x, y = alt.X("number:Q", title="step"), alt.Y("value:Q", title="loss")
-    return alt.Chart(alt.NamedData("rows")).mark_line(color=color).encode(x, y).properties(height=200)
+    return alt.Chart(alt.NamedData(data)).mark_line(color=color).encode(x, y).properties(height=200)
 
 
 TABLE = Table(

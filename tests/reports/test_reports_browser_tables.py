@@ -7,6 +7,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from reports.figures import Data, Field, Figure
 from tests.reports.small_page import HOSTILE, ROWS, small_page
 
 
@@ -84,12 +85,11 @@ def test_long_data_becomes_a_table_when_it_is_opened_and_grows_on_demand(open_re
     rows = shown.locator("#rows tbody tr")
     assert rows.count() == 0
     shown.locator("#rows summary").click()
-    expect(rows).to_have_count(250)
     more = shown.locator("#rows .more")
-    expect(more).to_have_text("Show 250 more of 600 rows")
-    more.click()
-    expect(more).to_have_text("Show 100 more of 600 rows")
-    more.click()
+    for count in (25, 50, 100, 200, 400):
+        expect(rows).to_have_count(count)
+        expect(more).to_have_text(f"Show {min(count, 600 - count)} more of 600 rows")
+        more.click()
     expect(rows).to_have_count(600)
     expect(more).to_be_hidden()
     expect(rows.nth(7).locator("td.missing")).to_have_text("missing")
@@ -149,10 +149,10 @@ def test_data_downloads_whole_whatever_is_searched(open_report, page):
 
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "＝"])
-def test_no_text_becomes_a_formula(open_report, page, begin, tmp_path):
-    source = page.read_text(encoding="utf-8").replace('["row 0",', json.dumps([f"{begin}1+1"])[:-1] + ",")
+def test_no_text_becomes_a_formula(open_report, begin, tmp_path):
+    data = Data("rows", "Every loss", [Field("name", "name")], [(f"{begin}1+1",), *[("row",)] * 20])
     path = tmp_path / "report.html"
-    path.write_text(source, encoding="utf-8")
+    path.write_text(small_page(figures=[Figure("losses", "Losses", data=[data])]), encoding="utf-8")
     shown = open_report(path, "&find-rows=row").page
     _, text = download(shown, "#rows", "CSV")
     assert next(iter(csv.reader(io.StringIO(text, newline=""))))[0] == "name"

@@ -1,6 +1,7 @@
 """The page itself: what it holds, its escaping, and that it needs nothing from outside."""
 
 import base64
+import gzip
 import hashlib
 import html.parser
 import json
@@ -48,6 +49,11 @@ class Page(html.parser.HTMLParser):
         return next(element for element in self.elements if element.get("id") == name)
 
 
+def unpacked(page):
+    """What the page's scripts draw and show on demand."""
+    return json.loads(gzip.decompress(base64.b64decode(page.by_id("packed")["text"])))
+
+
 @pytest.fixture(scope="module")
 def source():
     return small_page()
@@ -65,8 +71,7 @@ def test_every_number_of_a_table_is_exact_and_what_is_missing_has_its_reason(pag
 
 
 def test_data_holds_every_row(page):
-    block = next(element for element in page.all("script") if element.get("data-name") == "rows")
-    data = json.loads(block["text"])
+    data = unpacked(page)["data"]["rows"]
     assert [tuple(row) for row in data["rows"]] == ROWS
     assert data["fields"] == [["name", "name"], ["value", "loss (nats)"], ["number", "n"]]
 
@@ -91,7 +96,7 @@ def test_every_link_within_the_page_has_its_target_and_no_name_is_used_twice(pag
     links = {element["href"][1:] for element in page.all("a") if element["href"].startswith("#")}
     assert links <= set(names)
     assert {"losses", "numbers", "provenance", "unread", "answers"} <= links
-    assert {element["data-chart"] for element in page.all("script") if "data-chart" in element} <= set(names)
+    assert unpacked(page)["charts"].keys() <= set(names)
 
 
 def test_two_figures_of_one_anchor_are_a_mistake():
@@ -110,7 +115,8 @@ def test_hostile_text_is_shown_and_not_run(monkeypatch):
     monkeypatch.setattr(page_module, "CHAPTERS", (chapter,))
     page = Page(render(Results(unread=(Unread(TEXT, TEXT + "\ud800"),)), TEXT))
     assert page.all("img") == []
-    data = [element for element in page.all("script") if element.get("type") == "application/json"]
+    types = ("application/json", "application/gzip")
+    data = [element for element in page.all("script") if element.get("type") in types]
     assert [element for element in page.all("script") if element not in data] == page.all("script")[-1:]
     assert not any(attribute.startswith("on") for element in page.elements for attribute in element)
     for tag in ("h2", "h3", "caption", "th", "td", "p", "li", "summary", "dd", "pre"):
@@ -136,7 +142,7 @@ def test_nothing_is_loaded_from_outside(page):
     style = page.all("style")[0]["text"]
     assert "url(" not in style
     assert "@import" not in style
-    assert not any("$schema" in json.loads(e["text"]) for e in page.all("script") if "data-chart" in e)
+    assert not any("$schema" in spec for spec in unpacked(page)["charts"].values())
 
 
 @pytest.mark.parametrize("live", ["", "updates?since=1"])

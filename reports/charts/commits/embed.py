@@ -1,20 +1,18 @@
 """The histories as the page carries them, compressed."""
 
-import base64
-import gzip
-import json
 import math
 
 from reports.charts.commits.comparison import DEVIATIONS, FIRST, WORDS, judged
 from reports.charts.commits.kept import kept, rounded
 from reports.charts.commits.steps import THRESHOLD, Trend, trend
 from reports.names import framework_label, look
+from reports.packed import packed
 from reports.sources.asv_history import Commit, History, Series
 from reports.sources.asv_results import MISSING
 
 
 def embedded(histories: tuple[History, ...]) -> str:
-    """All histories in base64, for `scripts/commits-1-shared.js`."""
+    """All histories, packed for `scripts/commits-1-shared.js`."""
     data = {
         "threshold": THRESHOLD,
         "deviations": DEVIATIONS,
@@ -26,8 +24,7 @@ def embedded(histories: tuple[History, ...]) -> str:
         },
         "machines": [_machine(history) for history in histories],
     }
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), mtime=0)).decode()
+    return packed(data)
 
 
 def _machine(history: History) -> dict:

@@ -1,7 +1,7 @@
 // Makes tables sortable, searchable and downloadable, and builds those that the page holds as data alone.
 // `reportTables.enhance(table)` does it for a table with `data-download` that another script has made.
 {
-  const PORTION = 250;
+  const PORTION = 25; // rows of data at first, about as many as are in sight; each time more are asked for, twice as many
   const LONG = 12; // more rows than this get a search field
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
@@ -72,7 +72,7 @@
       body.replaceChildren(...shown.map((row) => row.element()));
       count.textContent = found.length < rows.length ? `${found.length} of ${rows.length} rows` : `${rows.length} rows`;
       more.hidden = shown.length === found.length;
-      more.textContent = `Show ${Math.min(portion, found.length - shown.length)} more of ${found.length} rows`;
+      more.textContent = `Show ${Math.min(limit, found.length - shown.length)} more of ${found.length} rows`;
       heads.forEach((head, index) => {
         if (order?.column === index) head.setAttribute("aria-sort", order.down ? "descending" : "ascending");
         else head.removeAttribute("aria-sort");
@@ -93,7 +93,7 @@
     });
 
     more.addEventListener("click", () => {
-      limit += portion;
+      limit *= 2;
       update();
     });
     search?.addEventListener("input", () => {
@@ -126,9 +126,8 @@
     });
   };
 
-  const build = (details) => {
-    const block = document.querySelector(`script[data-name="${CSS.escape(details.dataset.rows)}"]`);
-    const { caption, fields, rows } = JSON.parse(block.textContent);
+  const build = async (details) => {
+    const { caption, fields, rows } = (await window.reportPacked).data[details.dataset.rows];
     const columns = fields.map(([name, title]) => ({ name, title }));
     const heads = columns.map(({ title }, index) => {
       const numeric = rows.some((row) => typeof row[index] === "number");
@@ -163,10 +162,15 @@
     manage({ name, caption, columns, rows: rows.map(row), table, scroll, portion: PORTION });
   };
 
+  const refuse = (details) => (error) => {
+    const words = `The rows could not be unpacked (${error.message}); a browser of 2023 or later can.`;
+    details.append(make("p", { className: "missing" }, words));
+  };
+
   for (const table of document.querySelectorAll("table[data-download]:has(thead tr)")) enhance(table);
 
   for (const details of document.querySelectorAll("details[data-rows]")) {
-    details.addEventListener("toggle", () => details.open && build(details), { once: true });
+    details.addEventListener("toggle", () => details.open && build(details).catch(refuse(details)), { once: true });
     const asked = ["find", "sort"].some((key) => window.reportState.get(`${key}-${details.dataset.rows}`));
     if (asked) details.open = true;
   }

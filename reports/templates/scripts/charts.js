@@ -1,16 +1,13 @@
-// Draws every chart from the specification beside it: those in sight at once, the others when the browser has time.
+// Draws every chart from its packed specification: those in sight at once, the others when the browser has time.
 {
   const config = JSON.parse(document.getElementById("chart-config").textContent);
   // Draws one specification. `ast` evaluates expressions without eval, which the page's security policy forbids.
   window.reportChart = (target, spec) =>
     vegaEmbed(target, spec, { mode: "vega-lite", renderer: "svg", actions: false, ast: true, config });
 
-  // Rows as objects, from the data block of that name. Each drawing gets its own: Vega writes into them.
-  const records = (name) => {
-    const block = document.querySelector(`script[data-name="${CSS.escape(name)}"]`);
-    const { fields, rows } = JSON.parse(block.textContent);
-    return rows.map((row) => Object.fromEntries(fields.map(([field], index) => [field, row[index]])));
-  };
+  // Rows as objects, from the data of that name. Each drawing gets its own: Vega writes into them.
+  const records = ({ fields, rows }) =>
+    rows.map((row) => Object.fromEntries(fields.map(([field], index) => [field, row[index]])));
 
   // Names of the data that a specification, or a layer of it, refers to.
   const names = (spec) => [
@@ -19,10 +16,11 @@
     ...(spec.spec ? names(spec.spec) : []),
   ];
 
-  const embed = async (block, target) => {
-    const spec = JSON.parse(block.textContent);
+  const embed = async (target) => {
+    const { charts, data } = await window.reportPacked;
+    const spec = charts[target.id];
     spec.datasets = { ...spec.datasets };
-    for (const name of names(spec)) spec.datasets[name] ??= records(name);
+    for (const name of names(spec)) spec.datasets[name] ??= records(data[name]);
     await reportChart(target, spec);
     // Vega tells screen readers of marks even where there are none.
     for (const empty of target.querySelectorAll('[role="graphics-symbol"]:empty:not([aria-label])')) {
@@ -31,19 +29,17 @@
     }
   };
 
-  const waiting = new Map();
+  const waiting = new Set();
   let unfinished = 0;
   const finish = () => {
     if (!unfinished) document.documentElement.dataset.charts = "drawn";
   };
 
   const draw = async (target) => {
-    const block = waiting.get(target);
-    if (!block) return;
-    waiting.delete(target);
+    if (!waiting.delete(target)) return;
     observer.unobserve(target);
     try {
-      await embed(block, target);
+      await embed(target);
     } catch (error) {
       target.textContent = `This chart could not be drawn (${error.message}). The tables below have its numbers.`;
       console.error(error);
@@ -57,24 +53,23 @@
     (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => draw(entry.target)),
     { rootMargin: "50% 0%" },
   );
-  for (const block of document.querySelectorAll("script[data-chart]")) {
-    const target = document.getElementById(block.dataset.chart);
+  for (const target of document.querySelectorAll(".chart[data-height]")) {
     // Its place is kept: what stands below must not move when the chart is drawn.
-    target.style.minHeight = `${Number(block.dataset.height) || 300}px`;
-    waiting.set(target, block);
+    target.style.minHeight = `${Number(target.dataset.height) || 300}px`;
+    waiting.add(target);
     unfinished += 1;
     observer.observe(target);
   }
 
   const idle = window.requestIdleCallback ?? ((act) => setTimeout(act, 50));
   const next = async () => {
-    const [target] = waiting.keys();
+    const [target] = waiting;
     if (!target) return;
     await draw(target);
     idle(next);
   };
   // Not before the first picture of the page is there.
   window.addEventListener("load", () => idle(next));
-  window.addEventListener("beforeprint", () => [...waiting.keys()].forEach(draw));
+  window.addEventListener("beforeprint", () => [...waiting].forEach(draw));
   finish();
 }

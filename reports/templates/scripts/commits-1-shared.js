@@ -7,17 +7,11 @@ window.reportCommits = (async () => {
   const element = (name) => document.getElementById(`commits-${name}`);
   const state = window.reportState;
 
-  const unpack = async (text) => {
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return JSON.parse(await new Response(plain).text());
-  };
-
   // At once, so that a link into the chapter finds its place; what is filled in later has its room reserved.
   element("view").hidden = false;
   let data;
   try {
-    data = await unpack(block.textContent);
+    data = await window.reportUnpack(block);
   } catch (error) {
     element("broken").textContent =
       `The values could not be unpacked (${error.message}); a browser of 2023 or later can. The marked changes stand below.`;

@@ -34,7 +34,8 @@
     const open = new Map(place.folds);
     for (const [label, details] of folds()) details.open = open.get(label) ?? details.open;
     history.scrollRestoration = "manual";
-    window.addEventListener("load", () => {
+    window.addEventListener("load", async () => {
+      await window.reportPacked.catch(() => {});
       // After the folds' own events, which build their tables.
       setTimeout(() => {
         const top = document.getElementById(place.id) ?? document.body;
