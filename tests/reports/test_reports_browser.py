@@ -29,7 +29,7 @@ def violations(page):
 
 def open_all(page):
     while page.locator("main details:not([open])").count():
-        page.locator("main details:not([open]) > summary").first.click()
+        page.locator("main details:not([open]) > summary").evaluate_all("all => all.forEach((one) => one.click())")
     expect(page.locator("main details[data-rows]:not(:has(table))")).to_have_count(0)
 
 
