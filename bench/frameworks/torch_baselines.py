@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections import ChainMap
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -39,7 +38,7 @@ class Together:
     @property
     def state(self) -> Mapping[torch.Tensor, Any]:
         """What all of them keep, by parameter."""
-        return ChainMap(*(optimizer.state for optimizer in self._optimizers))
+        return {parameter: kept for optimizer in self._optimizers for parameter, kept in optimizer.state.items()}
 
     def zero_grad(self) -> None:
         """Drops all gradients."""

@@ -1,6 +1,7 @@
 """Tests of the command costs: the file that resumes, what cannot be measured, and a real measurement."""
 
 import json
+import math
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from bench import __main__ as command_line
 from bench.costs import commands
 from bench.costs.measure import quotients
 from bench.costs.run import Costs, fill, in_process, load, table
-from bench.tasks import get_task
+from bench.tasks import get_task, parameter_shapes
 
 TASK = get_task("gpt2-nano")
 HERE = {"device": "a", "versions": {"torch": "2"}}
@@ -172,7 +173,11 @@ def test_a_measurement_tells_state_and_time(tmp_path, capsys):
         assert entry["seconds"] > 0
     assert (adamw["source"]["library"], exadam["source"]["library"]) == ("torch", "alphaadam")
     assert muon["takes"]["others"] == "adamw"
-    assert muon["stateBytesPerParameter"] < 4.5  # one buffer for most, two for the rest
+    # One buffer for the matrices in the blocks; two, and a count of steps for each tensor, for the rest.
+    shapes = {name: math.prod(shape) for name, shape in parameter_shapes(get_task("gpt2-nano").model).items()}
+    matrices = sum(shapes[name] for name in muon["takes"]["tensors"])
+    counts = 4 * (len(shapes) - len(muon["takes"]["tensors"]))
+    assert muon["stateBytes"] == 4 * matrices + 8 * (content["parameters"] - matrices) + counts
     environment = content["environments"][adamw["environment"]]
     assert environment["threads"] == 1
     assert environment["versions"]["torch"]
