@@ -75,10 +75,13 @@ def _figure(task: str, results: Results) -> Figure:
         "AlphaAdam with this setting; where a library differs from the "
         "published rule on purpose or by mistake, the tests that show it “deviate”. The relative distance is that of "
         "a parameter from where the vectors say, by how far it was to go, over all tests in float32; ∞ where it should "
-        "not have gone at all. State and step "
-        "time are of the task's tensors, the time as a multiple of the same framework's AdamW (quartiles in brackets). "
-        f"The loss is the mean over final seeds, in {unit}, with its 95 % interval and their number. An empty cell "
-        "says why it is empty.",
+        "not have gone at all. State, step time and loss are of one implementation for each framework: its own AdamW, "
+        "SGD, Lion and Muon (in PyTorch lion-pytorch's Lion), and ours of all others, so that one rule is compared "
+        "everywhere. State and time are of the task's "
+        "tensors, the time as a multiple of the same framework's AdamW (quartiles in brackets), Sophia's without the "
+        "backward pass that estimates the curvature (Gauss-Newton-Bartlett), 1-bit Adam's of one worker after the "
+        f"freeze. The loss is the mean over final seeds, in {unit}, with its 95 % interval and their number. An empty "
+        "cell says why it is empty.",
         tables=[Table(f"Implementations, {task}", ["optimizer", "framework", "implementation", *COLUMNS], rows)],
     )
 
