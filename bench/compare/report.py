@@ -187,7 +187,7 @@ def table(content: Mapping[str, Any]) -> str:
     for name, of_one in content["optimizers"].items():
         if of_one["search"]["remark"]:
             lines.append(f"- {name}: {of_one['search']['remark']}.")
-    for what, values in (("commits", content["code"]), ("versions", content["versions"])):
+    for what, values in (("states of the code", content["code"]), ("sets of versions", content["versions"])):
         if len(values) > 1:
             lines.append(f"- The trials ran with {len(values)} different {what}; their records say which.")
     lines += [f"- failed: {name}" for name in content["failedTrials"]]

@@ -19,7 +19,7 @@ from bench.root_coefficients.fitting import ITERATIONS, MUON, fit_shape
 from bench.root_coefficients.spectra import DECAYS
 from bench.tasks import get_task, parameter_shapes
 
-_TASKS = ("gpt2-nano", "gpt2-micro", "gpt2-small")
+_TASKS = ("gpt2-nano", "gpt2-micro", "gpt2-small", "gpt2-medium", "gpt2-large")
 
 
 def add_commands(commands: Any) -> None:
@@ -31,13 +31,13 @@ def add_commands(commands: Any) -> None:
         description="ROOT (arXiv 2511.20626) has other coefficients for each shape of a matrix, the same in all five\n"
         "iterations, which then orthogonalise it with a smaller error. These are fitted to random matrices whose\n"
         "singular values fall at several rates, clipped as ROOT clips them. The errors that are printed are of other\n"
-        "such matrices, beside those with Muon's coefficients.\n\n"
+        "such matrices, beside those with Muon's coefficients and with those that are published for the shape.\n\n"
         "The file says how it was made. The one that the package ships is\n"
         "implementations/alphaadam/_root_coefficients.json; the optimizers read it for coefficients='fitted', and\n"
         "take those of any other file as a dict.",
         epilog="""\
 examples:
-  python -m bench fit-root --output implementations/alphaadam/_root_coefficients.json     the one that is shipped
+  python -m bench fit-root --output implementations/alphaadam/_root_coefficients.json     the shipped one: ten minutes
   python -m bench fit-root --shape 64x256 --shape 64x64 --output mine.json
 """,
     )
@@ -73,9 +73,10 @@ def _run(options: argparse.Namespace) -> int:
     for shape in shapes:
         fit = fit_shape(shape, options.seed, options.each)
         document["shapes"]["{}x{}".format(*shape)] = fit.as_json()
+        published = "" if fit.error_published is None else f" {fit.error_published:.4f} with the published,"
         print(
-            f"{shape[0]}x{shape[1]}: error {fit.error_before:.4f} with Muon's coefficients, {fit.error_after:.4f} with"
-            f" {fit.coefficients}; no singular value above {fit.largest:.2f}",
+            f"{shape[0]}x{shape[1]}: error {fit.error_before:.4f} with Muon's coefficients,{published}"
+            f" {fit.error_after:.4f} with {fit.coefficients}; no singular value above {fit.largest:.2f}",
             file=sys.stderr,
         )
     if options.output:

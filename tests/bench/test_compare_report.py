@@ -105,7 +105,9 @@ def test_trials_of_different_commits_are_a_warning():
     asked = plan(("adamw",), seeds=SEEDS)
     results = carry_out(asked, valley(2e-3))
     next(iter(results.values()))["code"] = {"commit": "1" * 40, "dirty": False}
-    assert "- The trials ran with 2 different commits; their records say which." in table(report(asked, results))
+    assert "- The trials ran with 2 different states of the code; their records say which." in table(
+        report(asked, results)
+    )
 
 
 def test_the_table_marks_the_best_rate():

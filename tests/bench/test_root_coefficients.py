@@ -11,6 +11,7 @@ from alphaadam import _root_coefficients as package
 from bench import __main__ as command_line
 from bench.root_coefficients import fitting, spectra
 from bench.root_coefficients.commands import shapes_of
+from bench.tasks import TASKS
 
 SHIPPED = json.loads(Path(package.__file__).with_suffix(".json").read_text())
 
@@ -38,7 +39,7 @@ def test_the_page_has_the_shipped_numbers():
 
 
 def test_the_shipped_shapes_are_those_of_the_tasks():
-    shapes = ["{}x{}".format(*shape) for shape in shapes_of(("gpt2-nano", "gpt2-micro", "gpt2-small"))]
+    shapes = ["{}x{}".format(*shape) for shape in shapes_of(TASKS)]
     assert list(SHIPPED["shapes"]) == shapes
     assert {"128x128", "128x384", "128x512", "768x768", "768x2304", "768x3072"} <= set(shapes)
 
@@ -71,6 +72,18 @@ def test_a_fit_ends_at_the_same_coefficients_wherever_it_begins():
     values, _ = spectra.samples((16, 32), 0, 2)
     fits = [fitting.fit([*values, spectra.guard()], start) for start in (fitting.MUON, (3.0, -4.0, 1.7))]
     np.testing.assert_allclose(*fits, atol=1e-4)
+
+
+def test_the_known_coefficients_are_the_packages():
+    assert fitting.MUON == package.MUON
+    assert {"{}x{}".format(*shape): triple for shape, triple in fitting.PUBLISHED.items()} == package.PUBLISHED
+
+
+def test_a_shape_with_published_coefficients_has_their_error_too(monkeypatch):
+    assert "errorWithPublished" not in fitting.fit_shape((4, 8), 0, 1).as_json()
+    monkeypatch.setitem(fitting.PUBLISHED, (4, 8), fitting.MUON)
+    entry = fitting.fit_shape((4, 8), 0, 1).as_json()
+    assert entry["errorWithPublished"] == entry["errorWithMuons"] != entry["error"]
 
 
 def test_iterating_singular_values_is_iterating_the_matrix():
