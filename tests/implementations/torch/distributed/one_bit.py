@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import math
+from pathlib import Path
 from typing import ClassVar
 from unittest import mock
 
@@ -218,7 +219,7 @@ def one_bit_error_of_one_worker_shows_on_all():
 @check(2)
 @check(4)
 def one_bit_bytes_are_those_of_the_arithmetic(folder):
-    """What is handed to the collectives, step by step."""
+    """What is handed to the collectives, step by step; the page states it."""
     size, elements = dist.get_world_size(), [torch.Size(shape).numel() for shape in MODEL]
     whole, message = 4 * sum(elements), sum(math.ceil(math.ceil(n / size) / 8) + 4 for n in elements)  # to a server
     uncompressed = [("all_reduce", whole)]
@@ -247,3 +248,7 @@ def one_bit_bytes_are_those_of_the_arithmetic(folder):
     sent = {"all-reduce": 2 * (size - 1) * whole // size, "1-bit": 2 * (size - 1) * message}
     if dist.get_rank() == 0:
         (folder / f"sent-{size}.json").write_text(json.dumps({"parameters": sum(elements), **sent}), encoding="utf-8")
+        page = (Path(__file__).parents[4] / "docs/baselines/one-bit-adam.md").read_text(encoding="utf-8")
+        numbers = [f"{number:,}" for number in (size, sum(elements), *sent.values())]
+        row = f"| PyTorch | {' | '.join(numbers)} | {sent['all-reduce'] / sent['1-bit']:.2f} |"
+        assert [line for line in page.splitlines() if line.startswith(f"| PyTorch | {size} |")] == [row]
