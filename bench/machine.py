@@ -43,6 +43,19 @@ def use_cores(number: int) -> None:
     os.sched_setaffinity(0, here[:number])
 
 
+def threads_environment(threads: int) -> dict[str, str]:
+    """Variables that fix the number of threads in every library that may do a framework's arithmetic.
+
+    They must be set before the libraries are imported.
+    """
+    names = (
+        *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
+        *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+        *("NPROC", "PJRT_NPROC"),  # XLA's pool on the CPU
+    )
+    return dict.fromkeys(names, str(threads))
+
+
 def versions_of(*distributions: str) -> dict[str, str]:
     """Versions of those distributions that are installed."""
     versions = {}

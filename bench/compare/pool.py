@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.compare.trials import Attempt, Trial, set_aside
-from bench.compare.worker import running_path, threads_environment
-from bench.machine import available_bytes
+from bench.compare.worker import running_path
+from bench.machine import available_bytes, threads_environment
 
 TAIL = 2000
 """Characters of a dead process's last words that are kept."""

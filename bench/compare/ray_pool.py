@@ -13,7 +13,8 @@ from typing import Any
 
 from bench.compare.pool import TAIL, Ended
 from bench.compare.trials import UNFINISHED, Attempt, Trial, line_of
-from bench.compare.worker import perform, threads_environment
+from bench.compare.worker import perform
+from bench.machine import threads_environment
 from bench.records import write_text
 
 

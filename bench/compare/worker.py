@@ -58,19 +58,6 @@ def perform(
     write(line_of(footer_of(record)))
 
 
-def threads_environment(threads: int) -> dict[str, str]:
-    """Variables that fix the number of threads in every library that may do a trial's arithmetic.
-
-    They must be set before the libraries are imported.
-    """
-    names = (
-        *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
-        *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
-        *("NPROC", "PJRT_NPROC"),  # XLA's pool on the CPU
-    )
-    return dict.fromkeys(names, str(threads))
-
-
 def running_path(attempt: Attempt, folder: Path, process: int) -> Path:
     """The record of a running trial. It names its process, so no other can rename it."""
     return folder / f".{attempt.trial.name}.{process}{RUNNING}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.machine import threads_environment
 from bench.names import COMPARED
 from bench.paired import BASELINE
 from bench.records import read_json, write_json
@@ -112,7 +113,8 @@ def in_process(framework: str, optimizer: str, task: str, seconds: float, thread
     try:
         done = subprocess.run(
             [*command, str(threads or 0)],
-            env={**os.environ, "PYTHONPATH": path},
+            # Keras brings LAPACK's library, whose threads are made when it is imported, before their number is set.
+            env={**os.environ, **(threads_environment(threads) if threads else {}), "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import subprocess
 
 import pytest
 
@@ -156,6 +157,22 @@ def test_a_process_that_dies_or_takes_too_long_is_a_reason(monkeypatch):
     monkeypatch.setattr("bench.costs.run.LIMIT", 60)
     said = in_process("flax", "adamw", "gpt2-nano", 0.1, None)["reason"]
     assert re.match(r"its process ended with exit code 1: .*flax", said)
+
+
+def test_a_number_of_threads_is_that_of_every_library(monkeypatch):
+    seen = []
+
+    def run(command, env, **others):
+        seen.append(env)
+        return subprocess.CompletedProcess(command, 0, stdout='{"reason": "none"}', stderr="")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    for threads in (3, None):
+        in_process("keras", "galore", "gpt2-nano", 0.1, threads)
+    # LAPACK's, which makes its threads when Keras is imported, has no other way to learn of it.
+    assert seen[0]["OPENBLAS_NUM_THREADS"] == seen[0]["OMP_NUM_THREADS"] == "3"
+    assert "OPENBLAS_NUM_THREADS" not in seen[1]
 
 
 def test_a_measurement_tells_state_and_time(tmp_path, capsys):
