@@ -13,6 +13,9 @@ LIBRARIES: dict[str, tuple[tuple[str, ...], str | None]] = {
             "suite.adapters.libraries.torch_conda:PytorchOptimizer",
             "suite.adapters.libraries.torch_galore:PytorchOptimizer",
             "suite.adapters.libraries.torch_sophia:SophiaH",
+            "suite.adapters.libraries.torch_muon:PytorchOptimizer",
+            "suite.adapters.libraries.torch_sgd:PytorchOptimizer",
+            "suite.adapters.libraries.torch_lion:PytorchOptimizer",
         ),
         None,
     ),
@@ -34,7 +37,14 @@ LIBRARIES: dict[str, tuple[tuple[str, ...], str | None]] = {
         ),
         "jax",
     ),
-    "bitsandbytes": (("suite.adapters.libraries.torch_adam_8bit:Bitsandbytes",), None),
+    "bitsandbytes": (
+        (
+            "suite.adapters.libraries.torch_adam_8bit:Bitsandbytes",
+            "suite.adapters.libraries.torch_sgd:Bitsandbytes",
+            "suite.adapters.libraries.torch_lion:Bitsandbytes",
+        ),
+        None,
+    ),
     "adam-mini": (("suite.adapters.libraries.torch_adam_mini:AdamMini",), None),
     "optax-optimizers": (
         (
